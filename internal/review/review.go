@@ -1,0 +1,272 @@
+// Package review is the engine: it takes one change and gives what may be said about it.
+//
+// The flow is data through stages: select files → analyse → facts → surroundings → {summary ∥ finders} → verifiers →
+// anchor, filter, rank. The engine does no I/O of its own; everything outside is one of the small interfaces below, so
+// the same engine serves a pull request on GitHub and a diff on a terminal. It promises that nothing is dropped in
+// silence: what was not reviewed is an Omission, and a model that fails makes the result partial, never clean.
+package review
+
+import (
+	"context"
+	"time"
+
+	"github.com/openrabbit/openrabbit/internal/diff"
+	"github.com/openrabbit/openrabbit/internal/finding"
+	"github.com/openrabbit/openrabbit/internal/syntax"
+)
+
+// Change is what is reviewed.
+type Change struct {
+	// Repository is "owner/name", or a local name. It scopes fingerprints.
+	Repository string
+	// Number of the pull request, 0 for a local change.
+	Number int
+	// Title, Description and Author are people's words: data, never instructions.
+	Title, Description, Author string
+	// Base is the merge base, Head the revision; either may be empty for a bare diff.
+	Base, Head string
+	Diff       diff.Diff
+}
+
+// Files reads the repository at the two ends of the change. A file that does not exist is (nil, nil): absence is an
+// answer. A local diff without a repository has only what a caller gives it.
+type Files interface {
+	// Read gives the content of a file on a side of the change.
+	Read(ctx context.Context, side diff.Side, path string) ([]byte, error)
+}
+
+// Parser is the parser tier.
+type Parser interface {
+	// Analyze answers for every source, in order. A file that cannot be analysed has a Status that says so.
+	Analyze(ctx context.Context, sources []syntax.Source) ([]syntax.Analysis, error)
+	// CheckSuggestion says what replacing lines start to end of a source does to it; text is the replacement, mended
+	// when the verdict is VerdictReindented.
+	CheckSuggestion(ctx context.Context, source syntax.Source, start, end int, replacement string) (v syntax.Verdict, text string, err error)
+}
+
+// Tier chooses among the configured models.
+type Tier string
+
+// The tiers.
+const (
+	Fast Tier = "fast"
+	Main Tier = "main"
+)
+
+// Message is one turn of a conversation with a model.
+type Message struct {
+	// Role is "system" or "user".
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// ModelRequest is one question to a model. Its canonical JSON is what a checkpoint is stored under.
+type ModelRequest struct {
+	Tier     Tier      `json:"tier"`
+	Messages []Message `json:"messages"`
+	// SchemaName is "summary", "findings" or "verdict"; Schema is its JSON Schema.
+	SchemaName      string `json:"schema_name"`
+	Schema          string `json:"schema"`
+	MaxOutputTokens int    `json:"max_output_tokens"`
+	// PromptHash identifies the template; Pass tells repeated questions apart.
+	PromptHash string `json:"prompt_hash"`
+	Pass       int    `json:"pass"`
+}
+
+// Outcome is what came of a question.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeOK          Outcome = "ok"
+	OutcomeTruncated   Outcome = "truncated"
+	OutcomeRefused     Outcome = "refused"
+	OutcomeEmpty       Outcome = "empty"
+	OutcomeInvalid     Outcome = "invalid"
+	OutcomeTooLong     Outcome = "too_long"
+	OutcomeRateLimited Outcome = "rate_limited"
+	OutcomeUnavailable Outcome = "unavailable"
+	// OutcomeBudget is given by the ledger, without a call.
+	OutcomeBudget Outcome = "budget"
+)
+
+// Usage is what model calls took.
+type Usage struct {
+	InputTokens  int64 `json:"input_tokens"`
+	OutputTokens int64 `json:"output_tokens"`
+	// CostMicros is in millionths of a US dollar, 0 when the price is not known.
+	CostMicros int64 `json:"cost_micros"`
+	Calls      int   `json:"calls"`
+}
+
+// Add adds another usage.
+func (u *Usage) Add(o Usage) {
+	u.InputTokens += o.InputTokens
+	u.OutputTokens += o.OutputTokens
+	u.CostMicros += o.CostMicros
+	u.Calls += o.Calls
+}
+
+// ModelAnswer is what came of a question. Content is to be trusted only with OutcomeOK.
+type ModelAnswer struct {
+	Outcome    Outcome       `json:"outcome"`
+	Content    string        `json:"content"`
+	Model      string        `json:"model"`
+	Usage      Usage         `json:"usage"`
+	RetryAfter time.Duration `json:"retry_after"`
+	Detail     string        `json:"detail"`
+	// Stored is set when the answer came from a checkpoint and cost nothing now.
+	Stored bool `json:"-"`
+}
+
+// Model is the model tier, with the checkpoints and the budget in front of it.
+type Model interface {
+	// Ask asks once. A stored answer is given again without a call. An error is one that a retry of the whole review
+	// may mend, or ctx's; everything else is an Outcome.
+	Ask(ctx context.Context, q ModelRequest) (ModelAnswer, error)
+	// Available says whether a model is configured, and if not, why in one sentence.
+	Available(ctx context.Context) (ok bool, why string)
+}
+
+// Snippet is code from elsewhere in the repository.
+type Snippet struct {
+	Path               string
+	StartLine, EndLine int
+	Header, Text       string
+	// Score is the similarity, 0 to 1.
+	Score float64
+}
+
+// Recall finds code that the change does not show. A review never waits for an index.
+type Recall interface {
+	// Similar gives code of the repository like the queries, best first, none of it from the changed paths. With no
+	// index yet it gives nothing and a reason.
+	Similar(ctx context.Context, queries []string, limit int) (found []Snippet, why string, err error)
+}
+
+// SecretScanner finds credentials in text.
+type SecretScanner interface {
+	// Scan gives the 1-based line of the text and the rule of each secret found. It never returns the secret.
+	Scan(text string) []Secret
+}
+
+// Secret is a credential found in text.
+type Secret struct {
+	Line int
+	// Rule is the detector's id ("aws-access-token"), Description what it says of it.
+	Rule, Description string
+}
+
+// Stage is where a review is.
+type Stage string
+
+// The stages, in order.
+const (
+	StageLoad     Stage = "load"
+	StageAnalyze  Stage = "analyze"
+	StageRetrieve Stage = "retrieve"
+	StageReview   Stage = "review"
+	StageVerify   Stage = "verify"
+	StagePublish  Stage = "publish"
+)
+
+// Progress is told at each stage's beginning, with how many of its parts are done. Returning an error ends the review
+// with that error: this is how a superseded review stops at a boundary.
+type Progress func(ctx context.Context, stage Stage, done, total int) error
+
+// PathInstruction is guidance for files that match a glob.
+type PathInstruction struct {
+	Path         string
+	Instructions string
+}
+
+// Options are what `.openrabbit.yaml` and the caller decide. The zero value is usable.
+type Options struct {
+	// Include and Exclude are doublestar globs; a file must match an include (if any) and no exclude.
+	Include, Exclude []string
+	Instructions     []PathInstruction
+	// Guidelines is text from the base branch (AGENTS.md and the like), already cut to size.
+	Guidelines string
+	// Language of the review's prose, empty for English.
+	Language string
+	// MinSeverity is the threshold; findings below it are counted and not shown. Zero means Low.
+	MinSeverity finding.Severity
+	// MinConfidence is the threshold of confidence, 0 means 0.5.
+	MinConfidence float64
+	// MaxComments bounds the comments in the diff; the rest stand in the walkthrough. 0 means 10.
+	MaxComments int
+	// MaxFiles and MaxChangedLines bound what is reviewed; files beyond are omissions. 0 means 150 and 10,000.
+	MaxFiles, MaxChangedLines int
+	// PromptTokens bounds one prompt. 0 means 16,000.
+	PromptTokens int
+}
+
+// FileSummary is what one file's change does.
+type FileSummary struct {
+	Path string `json:"path"`
+	What string `json:"what"`
+}
+
+// Result is what may be said about a change. It is stored before it is posted.
+type Result struct {
+	Summary string        `json:"summary"`
+	Changes []FileSummary `json:"changes"`
+	// Risk is the model's one-line risk, empty without a model.
+	Risk string `json:"risk"`
+	// Findings are ranked, best first. The first Options.MaxComments with an anchor are comments.
+	Findings  []finding.Finding  `json:"findings"`
+	Omissions []finding.Omission `json:"omissions"`
+	// Notes are sentences that the reader must see: "No model is configured: …".
+	Notes []string `json:"notes"`
+	// Dropped counts candidates by why they were cut: "refuted", "no_verdict", "below_threshold", "repeat", ….
+	Dropped map[string]int `json:"dropped"`
+	// FilesReviewed of FilesChanged were looked at.
+	FilesReviewed int      `json:"files_reviewed"`
+	FilesChanged  int      `json:"files_changed"`
+	Partial       bool     `json:"partial"`
+	PartialReason string   `json:"partial_reason,omitempty"`
+	Usage         Usage    `json:"usage"`
+	Models        []string `json:"models,omitempty"`
+	// MaxComments is the cap that was in force.
+	MaxComments int `json:"max_comments"`
+}
+
+// State is the state of a review.
+type State string
+
+// The states. The last seven are ends; a review has exactly one of them in the end.
+const (
+	Queued     State = "queued"
+	Running    State = "running"
+	Clean      State = "clean"
+	Findings   State = "findings"
+	Partial    State = "partial"
+	Skipped    State = "skipped"
+	Superseded State = "superseded"
+	Cancelled  State = "cancelled"
+	Failed     State = "failed"
+)
+
+// Terminal says whether the state is an end.
+func (s State) Terminal() bool {
+	switch s {
+	case Clean, Findings, Partial, Skipped, Superseded, Cancelled, Failed:
+		return true
+	case Queued, Running:
+		return false
+	default:
+		return false
+	}
+}
+
+// State gives the end state of a review with this result: partial before findings before clean.
+func (r *Result) State() State {
+	switch {
+	case r.Partial:
+		return Partial
+	case len(r.Findings) > 0:
+		return Findings
+	default:
+		return Clean
+	}
+}
