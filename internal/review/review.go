@@ -150,9 +150,12 @@ type SecretScanner interface {
 	Scan(text string) []Secret
 }
 
-// Secret is a credential found in text.
+// Secret is a credential found in text: where it stands, never what it is.
 type Secret struct {
-	Line int
+	// Line is its first line, 1-based; EndLine its last, 0 when that is the same.
+	Line, EndLine int
+	// Start and End are its bytes in the text, 0-based and half-open; both 0 when only the lines are known.
+	Start, End int
 	// Rule is the detector's id ("aws-access-token"), Description what it says of it.
 	Rule, Description string
 }
