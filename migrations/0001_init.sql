@@ -21,7 +21,9 @@ CREATE TABLE repositories (
     installation_id bigint NOT NULL REFERENCES installations ON DELETE CASCADE,
     full_name       text NOT NULL,
     default_branch  text NOT NULL DEFAULT '',
-    created_at      timestamptz NOT NULL DEFAULT now()
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    -- When a delivery last named it differently: of two rows with one name the later is meant.
+    updated_at      timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX repositories_installation ON repositories (installation_id);
 CREATE INDEX repositories_name ON repositories (lower(full_name));
@@ -34,6 +36,9 @@ CREATE TABLE pull_requests (
     open                   boolean NOT NULL DEFAULT true,
     -- pull_request.updated_at of the delivery that set latest_head; GitHub counts in seconds.
     event_at               timestamptz NOT NULL DEFAULT '-infinity',
+    -- The heads that deliveries of that same second named, and those they moved away from: they order a tie.
+    tied_heads             text[] NOT NULL DEFAULT '{}',
+    tied_befores           text[] NOT NULL DEFAULT '{}',
     walkthrough_comment_id bigint,
     last_reviewed_head     text NOT NULL DEFAULT '',
     PRIMARY KEY (repository_id, number)
@@ -78,15 +83,20 @@ CREATE TABLE reviews (
     number          integer NOT NULL CHECK (number > 0),
     head            text NOT NULL,
     generation      integer NOT NULL CHECK (generation > 0),
+    -- Asked for although the head was reviewed already.
+    forced          boolean NOT NULL DEFAULT false,
     state           text NOT NULL DEFAULT 'queued' CHECK (state IN
         ('queued', 'running', 'clean', 'findings', 'partial', 'skipped', 'superseded', 'cancelled', 'failed')),
     stage           text NOT NULL DEFAULT '',
     reason          text NOT NULL DEFAULT '',
     merge_base      text NOT NULL DEFAULT '',
     check_run_id    bigint,
+    -- When the check run of a superseded or cancelled review was closed on GitHub.
+    check_run_closed_at timestamptz,
     job_id          bigint,
-    -- The engine's result, stored before anything is posted, so that a retry posts the same.
-    result          jsonb,
+    -- The engine's result, stored before anything is posted, so that a retry posts the same. Plain json: jsonb refuses
+    -- the \u0000 that a model or a diff may hold.
+    result          json,
     input_tokens    bigint NOT NULL DEFAULT 0,
     output_tokens   bigint NOT NULL DEFAULT 0,
     cost_micros     bigint NOT NULL DEFAULT 0,
@@ -98,7 +108,7 @@ CREATE TABLE reviews (
     UNIQUE (repository_id, number, head, generation)
 );
 CREATE INDEX reviews_installation ON reviews (installation_id);
-CREATE INDEX reviews_newest ON reviews (created_at DESC, id);
+CREATE INDEX reviews_newest ON reviews (created_at DESC, id DESC);
 CREATE INDEX reviews_live ON reviews (repository_id, number) WHERE state IN ('queued', 'running');
 
 -- How far the posting of a review came. The row exists before the first write to GitHub.
@@ -128,13 +138,17 @@ CREATE TABLE findings (
     body          text NOT NULL,
     suggestion    text,
     confidence    double precision NOT NULL DEFAULT 0,
+    scope         text NOT NULL DEFAULT '',
+    source        text NOT NULL DEFAULT '',
+    rule          text NOT NULL DEFAULT '',
+    quote         text NOT NULL DEFAULT '',
     -- Where it was shown: 'comment', 'walkthrough' or 'nowhere' (a repeat).
     shown         text NOT NULL DEFAULT 'nowhere' CHECK (shown IN ('comment', 'walkthrough', 'nowhere')),
     PRIMARY KEY (review_id, ordinal)
 );
 CREATE INDEX findings_pull_request ON findings (repository_id, number, fingerprint);
 
--- A model's answers, by what was asked. A reservation is a row without an answer.
+-- A model's answers, by what was asked. A row without an answer is a reservation, or a call that gave nothing to keep.
 CREATE TABLE model_calls (
     installation_id bigint NOT NULL,
     request_hash    text NOT NULL,
@@ -142,18 +156,21 @@ CREATE TABLE model_calls (
     repository_id   bigint,
     purpose         text NOT NULL,
     model           text NOT NULL DEFAULT '',
-    answer          jsonb,
+    answer          json,
+    -- What was spent, by every attempt together.
     input_tokens    bigint NOT NULL DEFAULT 0,
     output_tokens   bigint NOT NULL DEFAULT 0,
-    -- The reservation until the call is settled, then what it cost.
     cost_micros     bigint NOT NULL DEFAULT 0,
+    -- What is held back for a call under way; 0 when none is.
     reserved_tokens bigint NOT NULL DEFAULT 0,
+    reserved_micros bigint NOT NULL DEFAULT 0,
     created_at      timestamptz NOT NULL DEFAULT now(),
     settled_at      timestamptz,
     PRIMARY KEY (installation_id, request_hash)
 );
 CREATE INDEX model_calls_review ON model_calls (review_id);
 CREATE INDEX model_calls_created ON model_calls (created_at);
+CREATE INDEX model_calls_spent ON model_calls (installation_id, created_at);
 
 -- Until when an installation must not write to, or not call, GitHub.
 CREATE TABLE rate_limits (
@@ -163,15 +180,18 @@ CREATE TABLE rate_limits (
     PRIMARY KEY (installation_id, resource)
 );
 
--- What the embedded vector store knows of a repository's base.
+-- What is indexed of a repository, whichever store holds the vectors. version grows with each change of the embedded
+-- store's rows, so that a worker knows when its copy in memory is old.
 CREATE TABLE indexes (
+    repository_id   bigint PRIMARY KEY REFERENCES repositories ON DELETE CASCADE,
     installation_id bigint NOT NULL,
-    repository_id   bigint NOT NULL PRIMARY KEY REFERENCES repositories ON DELETE CASCADE,
-    head            text NOT NULL,
-    model           text NOT NULL,
-    files           integer NOT NULL,
-    chunks          integer NOT NULL,
-    finished_at     timestamptz NOT NULL DEFAULT now()
+    -- The commit of the last whole pass, empty before the first.
+    head            text NOT NULL DEFAULT '',
+    model           text NOT NULL DEFAULT '',
+    files           integer NOT NULL DEFAULT 0,
+    chunks          integer NOT NULL DEFAULT 0,
+    version         bigint NOT NULL DEFAULT 0,
+    finished_at     timestamptz
 );
 
 -- Vectors in plain Postgres, little-endian float32, of unit length.
