@@ -1,0 +1,5 @@
+package diff
+
+import "reflect"
+
+func equal(a, b Diff) bool { return reflect.DeepEqual(a, b) }
