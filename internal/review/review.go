@@ -194,9 +194,9 @@ type Options struct {
 	Language string
 	// MinSeverity is the threshold; findings below it are counted and not shown. Zero means Low.
 	MinSeverity finding.Severity
-	// MinConfidence is the threshold of confidence, 0 means 0.5.
+	// MinConfidence is the threshold of confidence, 0 means 0.5. A negative one lets everything through.
 	MinConfidence float64
-	// MaxComments bounds the comments in the diff; the rest stand in the walkthrough. 0 means 10.
+	// MaxComments bounds the comments in the diff; the rest stand in the walkthrough. 0 means 10, negative means none.
 	MaxComments int
 	// MaxFiles and MaxChangedLines bound what is reviewed; files beyond are omissions. 0 means 150 and 10,000.
 	MaxFiles, MaxChangedLines int
