@@ -1,0 +1,330 @@
+package post
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxDrafts bounds the drafts of one publication. GitHub allows 80 new things a minute, and each draft may take a
+// second; what is still under suspicion then goes to the walkthrough.
+const maxDrafts = 40
+
+// form is a comment in the form that is tried now.
+type form struct {
+	variants []Comment
+	at       int
+	// cleared is set once GitHub took this very form.
+	cleared bool
+	refused bool
+}
+
+func (f *form) comment() Comment { return f.variants[f.at] }
+
+// degrade takes the next plainer form; after the last the comment is refused.
+func (f *form) degrade() {
+	if f.at+1 < len(f.variants) {
+		f.at++
+		return
+	}
+	f.refused = true
+}
+
+// variants gives the forms of a comment from rich to plain: its body, its fallbacks, and then the last line alone.
+func variants(c Comment) []Comment {
+	out := make([]Comment, 0, len(c.Fallbacks)+2)
+	out = append(out, Comment{Anchor: c.Anchor, Body: c.Body})
+	for _, b := range c.Fallbacks {
+		out = append(out, Comment{Anchor: c.Anchor, Body: b})
+	}
+	plain := out[len(out)-1]
+	// A suggestion replaces the lines of its anchor: on another anchor it would replace others.
+	if c.Anchor.Start != c.Anchor.End && !strings.Contains(plain.Body, "```suggestion") {
+		plain.Anchor.Start = plain.Anchor.End
+		out = append(out, plain)
+	}
+	return out
+}
+
+// made is a draft that GitHub took.
+type made struct {
+	Result
+	// left is set when what stands there is a visible body that a refused request left behind.
+	left bool
+}
+
+// composition tries forms until GitHub takes all that are left.
+type composition struct {
+	*publication
+	forms []form
+	// drafts counts the requests.
+	drafts int
+	// met is set at the first refusal.
+	met bool
+	// proved is set once GitHub took the body without comments: then a refusal is about comments.
+	proved bool
+	// leaves is set once a refused request was seen to leave a draft behind, which stands in the way of the next.
+	leaves bool
+	// visible is the id of a submitted review that a refused request left behind.
+	visible int64
+}
+
+// compose makes the pending review. A refused comment degrades alone, and never the review.
+func (p *publication) compose(ctx context.Context) (made, error) {
+	c := &composition{publication: p}
+	for i, comment := range p.draft.Comments {
+		c.forms = append(c.forms, form{variants: variants(comment), refused: i >= MaxComments})
+	}
+	for {
+		live := c.live()
+		if len(live) == 0 && p.draft.Body == "" {
+			return made{Result: c.outcome(0)}, nil
+		}
+		id, err := c.draftOf(ctx, live)
+		if err == nil {
+			return made{Result: c.outcome(id)}, nil
+		}
+		if !refused(err) {
+			return made{}, err
+		}
+		again, err := c.refusal(ctx, err)
+		if c.visible != 0 {
+			return made{Result: p.leftBehind(c.visible), left: true}, nil
+		}
+		if err != nil {
+			return made{}, err
+		}
+		if again {
+			continue
+		}
+		if err := c.sift(ctx, live); err != nil {
+			return made{}, err
+		}
+	}
+}
+
+// leftBehind is the result when only a body became visible.
+func (p *publication) leftBehind(id int64) Result {
+	return Result{GitHubReviewID: id, Refused: p.all()}
+}
+
+// refusal looks at what a refused request left behind and finds out whether comments are to blame at all. It says
+// whether the same request should simply be made again.
+func (c *composition) refusal(ctx context.Context, cause error) (again bool, err error) {
+	if c.proved {
+		return false, c.clear(ctx)
+	}
+	first, discarded := !c.met, 0
+	c.met = true
+	for wait := range c.waits() {
+		if err := c.Pause(ctx, wait); err != nil {
+			return false, err
+		}
+		n, err := c.sweep(ctx)
+		if err != nil || c.visible != 0 {
+			return false, err
+		}
+		discarded += n
+		if first && wait == 0 && n > 0 {
+			// A draft that stood in the way may have been the whole reason.
+			return true, nil
+		}
+		// What refuses even the bare body may be a draft that the list does not show yet.
+		ok, err := c.take(ctx, nil)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			c.proved, c.leaves = true, discarded > 0
+			return false, nil
+		}
+	}
+	if err := c.current(ctx); err != nil {
+		return false, err
+	}
+	return false, fmt.Errorf("draft a review of %s, with and without comments: %w", c.draft.Head, cause)
+}
+
+// waits gives no pause, and then pauses that double and add up to the settle time.
+func (c *composition) waits() iter.Seq[time.Duration] {
+	return func(yield func(time.Duration) bool) {
+		if !yield(0) {
+			return
+		}
+		left := c.Settle
+		for wait := time.Second; left > 0; wait *= 2 {
+			wait = min(wait, left)
+			left -= wait
+			if !yield(wait) {
+				return
+			}
+		}
+	}
+}
+
+// sift finds the comments of a refused request that GitHub does not take and degrades them.
+func (c *composition) sift(ctx context.Context, live []int) error {
+	suspects := slices.DeleteFunc(slices.Clone(live), func(i int) bool { return c.forms[i].cleared })
+	if len(suspects) == 0 {
+		// Each was taken by itself, together they are not: start over with all of them under suspicion.
+		suspects = live
+		for _, i := range live {
+			c.forms[i].cleared = false
+		}
+	}
+	if len(suspects) == 0 {
+		return fmt.Errorf("draft a review of %s: refused without comments, taken before", c.draft.Head)
+	}
+	if c.drafts >= maxDrafts {
+		for _, i := range suspects {
+			c.forms[i].refused = true
+		}
+		return nil
+	}
+	bad, err := c.offenders(ctx, suspects)
+	if err != nil || c.visible != 0 {
+		return err
+	}
+	for _, i := range suspects {
+		c.forms[i].cleared = !slices.Contains(bad, i)
+	}
+	for _, i := range bad {
+		c.forms[i].degrade()
+	}
+	return nil
+}
+
+// offenders halves a set that holds at least one comment GitHub refuses until they are found. Once the drafts are used
+// up, whatever is still suspected counts as one.
+func (c *composition) offenders(ctx context.Context, set []int) ([]int, error) {
+	if len(set) == 1 || c.drafts >= maxDrafts {
+		return set, nil
+	}
+	left, right := set[:len(set)/2], set[len(set)/2:]
+	ok, err := c.probe(ctx, left)
+	if err != nil || c.visible != 0 {
+		return nil, err
+	}
+	if ok {
+		return c.offenders(ctx, right)
+	}
+	bad, err := c.offenders(ctx, left)
+	if err != nil || c.visible != 0 {
+		return nil, err
+	}
+	if c.drafts >= maxDrafts {
+		return append(slices.Clone(bad), right...), nil
+	}
+	ok, err = c.probe(ctx, right)
+	if err != nil || c.visible != 0 || ok {
+		return bad, err
+	}
+	more, err := c.offenders(ctx, right)
+	return append(slices.Clone(bad), more...), err
+}
+
+// probe asks GitHub whether it takes these comments, and throws the draft away.
+func (c *composition) probe(ctx context.Context, set []int) (bool, error) {
+	ok, err := c.take(ctx, set)
+	if err != nil || ok {
+		return ok, err
+	}
+	return false, c.clear(ctx)
+}
+
+// take drafts these comments and takes the draft back.
+func (c *composition) take(ctx context.Context, set []int) (bool, error) {
+	id, err := c.draftOf(ctx, set)
+	switch {
+	case err == nil:
+		_, err := c.discard(ctx, id)
+		return true, err
+	case refused(err):
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// clear makes sure that nothing a refused request left behind stands in the way of the next one, or it would be the
+// next one's comments that get the blame.
+func (c *composition) clear(ctx context.Context) error {
+	for wait := range c.waits() {
+		if err := c.Pause(ctx, wait); err != nil {
+			return err
+		}
+		if n, err := c.sweep(ctx); err != nil || c.visible != 0 || n > 0 || !c.leaves {
+			return err
+		}
+	}
+	return &ErrWait{Until: c.Clock().Add(c.Settle), Err: errors.New("a draft that a refused request left is not to be seen")}
+}
+
+// sweep throws away the drafts of ours that GitHub shows, and sees whether a refused request left a visible review.
+func (c *composition) sweep(ctx context.Context) (discarded int, err error) {
+	seen, err := c.survey(ctx, State{})
+	if err != nil {
+		return 0, err
+	}
+	if seen.submitted != nil {
+		c.visible = seen.submitted.ID
+	}
+	return seen.discarded, nil
+}
+
+// draftOf makes one pending review with some of the comments. The intent is written first, each time: the settle time
+// counts from the last request.
+func (c *composition) draftOf(ctx context.Context, set []int) (int64, error) {
+	if err := c.fence(ctx); err != nil {
+		return 0, err
+	}
+	if err := c.Record.Advance(ctx, StageIntent, 0); err != nil {
+		return 0, fmt.Errorf("record the intent: %w", err)
+	}
+	comments := make([]Comment, 0, len(set))
+	for _, i := range set {
+		comments = append(comments, c.forms[i].comment())
+	}
+	c.drafts++
+	id, err := c.Forge.Draft(ctx, c.draft.Head, c.body(c.refusedNow()), comments)
+	if err != nil {
+		return 0, fmt.Errorf("draft a review with %d comments: %w", len(comments), c.unseen(err))
+	}
+	return id, nil
+}
+
+// live gives the comments that are not refused.
+func (c *composition) live() []int {
+	var out []int
+	for i := range c.forms {
+		if !c.forms[i].refused {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (c *composition) refusedNow() []int {
+	var out []int
+	for i := range c.forms {
+		if c.forms[i].refused {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// outcome is the result with every comment that is left.
+func (c *composition) outcome(id int64) Result {
+	r := c.result(id, c.refusedNow())
+	for _, i := range r.Posted {
+		if c.forms[i].at > 0 {
+			r.Degraded = append(r.Degraded, i)
+		}
+	}
+	return r
+}

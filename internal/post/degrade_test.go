@@ -1,0 +1,218 @@
+package post_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/openrabbit/openrabbit/internal/diff"
+	"github.com/openrabbit/openrabbit/internal/post"
+	"pgregory.net/rapid"
+)
+
+// badBodies refuses comments whose body starts with "bad".
+func badBodies(c post.Comment) bool { return strings.HasPrefix(c.Body, "bad") }
+
+func TestDegradeOneComment(t *testing.T) {
+	t.Parallel()
+	wide := diff.Anchor{Path: "a.go", Side: diff.New, Start: 3, End: 5}
+	for name, tt := range map[string]struct {
+		comment post.Comment
+		bad     func(post.Comment) bool
+		// want is the comment that is shown, nil when it must be refused.
+		want *post.Comment
+	}{
+		"first fallback": {
+			comment: post.Comment{Anchor: wide, Body: "bad", Fallbacks: []string{"plain", "plainer"}},
+			bad:     badBodies, want: &post.Comment{Anchor: wide, Body: "plain"},
+		},
+		"second fallback": {
+			comment: post.Comment{Anchor: wide, Body: "bad", Fallbacks: []string{"bad too", "plainer"}},
+			bad:     badBodies, want: &post.Comment{Anchor: wide, Body: "plainer"},
+		},
+		"the last line alone": {
+			comment: post.Comment{Anchor: wide, Body: "rich", Fallbacks: []string{"plain"}},
+			bad:     func(c post.Comment) bool { return c.Anchor.Start == 3 && c.Anchor.End == 5 },
+			want:    &post.Comment{Anchor: diff.Anchor{Path: "a.go", Side: diff.New, Start: 5, End: 5}, Body: "plain"},
+		},
+		"a suggestion is never moved": {
+			comment: post.Comment{Anchor: wide, Body: "x\n```suggestion\ny\n```"},
+			bad:     func(c post.Comment) bool { return c.Anchor.Start == 3 && c.Anchor.End == 5 },
+		},
+		"nothing helps": {
+			comment: post.Comment{Anchor: wide, Body: "bad", Fallbacks: []string{"bad too"}}, bad: badBodies,
+		},
+	} {
+		for _, leaves := range []string{"nothing", "a draft"} {
+			t.Run(name+", leaves "+leaves, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld()
+				w.forge.bad, w.forge.leavesBody = tt.bad, leaves == "a draft"
+				all := comments(30)
+				all[17] = tt.comment
+				got, err := post.Publish(t.Context(), w.deps(), draftOf("r1", all...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				shown := w.forge.shown()
+				if len(shown) != 1 || len(w.forge.reviews) != 1 {
+					t.Fatalf("%d shown of %d", len(shown), len(w.forge.reviews))
+				}
+				if tt.want == nil {
+					if !slices.Equal(got.Refused, []int{17}) || len(shown[0].comments) != 29 {
+						t.Errorf("result = %+v with %d comments", got, len(shown[0].comments))
+					}
+					return
+				}
+				if !slices.Equal(got.Degraded, []int{17}) || len(got.Refused) != 0 || len(got.Posted) != 30 {
+					t.Errorf("result = %+v", got)
+				}
+				if c := shown[0].comments[17]; c.Anchor != tt.want.Anchor || c.Body != tt.want.Body {
+					t.Errorf("shown = %+v, want %+v", c, tt.want)
+				}
+				if n := count(w.forge.calls, "draft"); n > 20 {
+					t.Errorf("%d drafts for one bad comment", n)
+				}
+			})
+		}
+	}
+}
+
+func count(calls []string, call string) int {
+	n := 0
+	for _, c := range calls {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+func TestDegradeEverything(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.forge.bad = func(post.Comment) bool { return true }
+	got, err := post.Publish(t.Context(), w.deps(), draftOf("r1", comments(30)...))
+	if err != nil || len(got.Refused) != 30 || got.GitHubReviewID != 0 || len(w.forge.reviews) != 0 {
+		t.Errorf("result = %+v, error %v, %d reviews", got, err, len(w.forge.reviews))
+	}
+	again, err := post.Publish(t.Context(), w.deps(), draftOf("r1", comments(30)...))
+	if err != nil || len(again.Refused) != 30 {
+		t.Errorf("a second time: %+v, %v", again, err)
+	}
+	if n := count(w.forge.calls, "draft"); n > 80 {
+		t.Errorf("%d drafts", n)
+	}
+}
+
+func TestDegradeTooMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	got, err := post.Publish(t.Context(), w.deps(), draftOf("r1", comments(33)...))
+	if err != nil || !slices.Equal(got.Refused, []int{30, 31, 32}) || len(w.forge.shown()[0].comments) != 30 {
+		t.Errorf("result = %+v, error %v", got, err)
+	}
+}
+
+// TestDegradeBlamesNoComment: what GitHub refuses without any comment too is not the comments' fault.
+func TestDegradeBlamesNoComment(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.forge.bad = nil
+	w.forge.lag = 1 << 40
+	// A draft that the list does not show yet stands in the way.
+	w.forge.add("head1", marker("r0"), nil, true)
+	_, err := post.Publish(t.Context(), w.deps(), draftOf("r1", comments(4)...))
+	var no post.Refusal
+	if err == nil || !asRefusal(err, &no) {
+		t.Fatalf("error = %v, want the refusal", err)
+	}
+	if n := count(w.forge.calls, "draft"); n > 6 {
+		t.Errorf("%d drafts, want the request and a few probes", n)
+	}
+	w.forge.reviews[0].visible = w.forge.now
+	w.forge.lag = 0
+	got, err := w.again(t.Context(), draftOf("r1", comments(4)...), 3)
+	if err != nil || len(got.Posted) != 4 {
+		t.Errorf("later: %+v, %v", got, err)
+	}
+}
+
+// TestDegradeGoneHead: a refusal after a force-push is a newer revision.
+func TestDegradeGoneHead(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.forge.plan = func(call string) fault {
+		if call == "draft" {
+			w.forge.head = "head2"
+			w.forge.add("x", marker("r0"), nil, true)
+			w.forge.reviews[len(w.forge.reviews)-1].visible = w.forge.now.Add(1 << 50)
+		}
+		return faultNone
+	}
+	if _, err := post.Publish(t.Context(), w.deps(), draftOf("r1", comments(2)...)); !isSuperseded(err) {
+		t.Errorf("error = %v, want superseded", err)
+	}
+}
+
+// TestDegradeVisibleBody: a refused request that left a visible body behind is not followed by a second one.
+func TestDegradeVisibleBody(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.forge.bad, w.forge.leavesVisible = badBodies, true
+	bad := comments(3)
+	bad[1].Body = "bad"
+	got, err := post.Publish(t.Context(), w.deps(), draftOf("r1", bad...))
+	if err != nil || len(w.forge.shown()) != 1 || len(got.Refused) != 3 {
+		t.Errorf("result = %+v, error %v, %d shown", got, err, len(w.forge.shown()))
+	}
+}
+
+// TestDegradeProperty: whatever GitHub refuses, every good comment is shown exactly once, every comment with a good
+// fallback in that form, and the others are refused.
+func TestDegradeProperty(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld()
+		w.forge.bad = badBodies
+		w.forge.leavesBody = rapid.Bool().Draw(t, "leaves")
+		kinds := rapid.SliceOfN(rapid.SampledFrom([]string{"good", "good", "good", "good", "fallback", "bad"}), 1, 12).Draw(t, "kinds")
+		var all []post.Comment
+		var refused []int
+		for i, kind := range kinds {
+			switch kind {
+			case "good":
+				all = append(all, comment(i))
+			case "fallback":
+				c := comment(i, fmt.Sprintf("comment %d", i))
+				c.Body = "bad"
+				all = append(all, c)
+			default:
+				c := comment(i, "bad too")
+				c.Body = "bad"
+				all = append(all, c)
+				refused = append(refused, i)
+			}
+		}
+		got, err := post.Publish(t.Context(), w.deps(), draftOf("r1", all...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got.Refused, refused) {
+			t.Errorf("refused %v, want %v", got.Refused, refused)
+		}
+		var want, shown []string
+		for _, i := range got.Posted {
+			want = append(want, fmt.Sprintf("comment %d", i))
+		}
+		if len(got.Posted) > 0 {
+			for _, c := range w.forge.shown()[0].comments {
+				shown = append(shown, c.Body)
+			}
+		}
+		if !slices.Equal(shown, want) || len(w.forge.reviews) > 1 {
+			t.Errorf("shown %v, want %v; %d reviews", shown, want, len(w.forge.reviews))
+		}
+	})
+}
