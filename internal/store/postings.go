@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/openrabbit/openrabbit/internal/pg"
+	"github.com/openrabbit/openrabbit/internal/post"
+	"github.com/openrabbit/openrabbit/internal/review"
+)
+
+// Posting is the durable memory of how far the posting of one review came.
+type Posting struct {
+	db *pg.DB
+	id review.ID
+}
+
+var _ post.Record = (*Posting)(nil)
+
+// Posting gives the record of one review's posting.
+func (s *Store) Posting(id review.ID) *Posting { return &Posting{db: s.db, id: id} }
+
+// Load reads the state. AttemptedAt is on this process's clock: only the database's clock measured how long ago it was.
+func (p *Posting) Load(ctx context.Context) (post.State, error) {
+	if !known(p.id) {
+		return post.State{}, fmt.Errorf("read posting of review %s: %w", p.id, ErrNotFound)
+	}
+	var state post.State
+	var age float64
+	err := p.db.Pool().QueryRow(ctx, `SELECT stage, COALESCE(github_review_id, 0),
+		extract(epoch FROM clock_timestamp() - attempted_at)::float8 FROM postings WHERE review_id = $1`, string(p.id)).
+		Scan(&state.Stage, &state.ReviewID, &age)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return post.State{}, nil
+	}
+	if err != nil {
+		return post.State{}, fmt.Errorf("read posting of review %s: %w", p.id, err)
+	}
+	state.AttemptedAt = time.Now().Add(-time.Duration(age * float64(time.Second)))
+	return state, nil
+}
+
+// Advance writes stage and id, 0 for an id that is not known, and sets AttemptedAt to now. Each time the intent is
+// written counts as an attempt.
+func (p *Posting) Advance(ctx context.Context, stage post.Stage, reviewID int64) error {
+	if !known(p.id) {
+		return fmt.Errorf("write posting of review %s: %w", p.id, ErrNotFound)
+	}
+	_, err := p.db.Pool().Exec(ctx, `INSERT INTO postings (review_id, stage, github_review_id, attempted_at, attempts)
+		VALUES ($1, $2, $3, clock_timestamp(), 1)
+		ON CONFLICT (review_id) DO UPDATE SET stage = excluded.stage, github_review_id = excluded.github_review_id,
+			attempted_at = excluded.attempted_at,
+			attempts = postings.attempts + CASE WHEN excluded.stage = 'intent' THEN 1 ELSE 0 END`,
+		string(p.id), string(stage), nullable(reviewID))
+	if err != nil {
+		return fmt.Errorf("write posting of review %s: %w", p.id, err)
+	}
+	return nil
+}
