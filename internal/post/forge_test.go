@@ -107,7 +107,11 @@ func (f *forge) write(ctx context.Context, call string, do func() error) error {
 	if err := f.enter(ctx, call); err != nil {
 		return err
 	}
-	switch f.fault(call) {
+	fault := f.fault(call)
+	if ctx.Err() != nil {
+		fault = faultAfter // cut in flight
+	}
+	switch fault {
 	case faultBefore:
 		f.pass(f.timeout)
 		return errUnclear

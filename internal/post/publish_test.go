@@ -213,7 +213,10 @@ func TestPublishBehindTheFence(t *testing.T) {
 		"closed":            {change: func(w *world, _ context.CancelFunc) { w.forge.closed = true }, err: post.ErrClosed},
 		"the lock is lost":  {change: func(w *world, _ context.CancelFunc) { w.fence.err = errors.New("cut") }, err: post.ErrLost, drafts: 1},
 		"superseded inside": {change: func(w *world, _ context.CancelFunc) { w.fence.check = once(post.ErrSuperseded) }, err: post.ErrSuperseded},
-		"the context ends":  {change: func(_ *world, cancel context.CancelFunc) { cancel() }, err: context.Canceled, drafts: 1},
+		"the context ends at the fence": {change: func(w *world, cancel context.CancelFunc) {
+			w.fence.check = func() error { cancel(); return nil }
+		}, err: context.Canceled, drafts: 1},
+		"the context ends": {change: func(_ *world, cancel context.CancelFunc) { cancel() }, err: context.Canceled, drafts: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
