@@ -1,0 +1,66 @@
+package recall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/openrabbit/openrabbit/internal/pg"
+)
+
+// Index is what is indexed of a repository.
+type Index struct {
+	// Head is the commit of the last whole pass; empty before the first has ended.
+	Head string
+	// Model made the vectors: with another one they cannot be compared.
+	Model         string
+	Files, Chunks int
+	FinishedAt    time.Time
+}
+
+// Indexes remembers, in Postgres, what is indexed.
+type Indexes struct{ db *pg.DB }
+
+// NewIndexes gives the memory of what is indexed.
+func NewIndexes(db *pg.DB) *Indexes { return &Indexes{db} }
+
+// Get gives what is indexed of a scope; the zero Index before the first pass.
+func (x *Indexes) Get(ctx context.Context, scope Scope) (Index, error) {
+	var index Index
+	var finished *time.Time
+	err := x.db.Pool().QueryRow(ctx, `SELECT head, model, files, chunks, finished_at FROM indexes
+		WHERE repository_id = $1 AND installation_id = $2`, scope.Repository, scope.Installation).
+		Scan(&index.Head, &index.Model, &index.Files, &index.Chunks, &finished)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Index{}, nil
+	}
+	if err != nil {
+		return Index{}, fmt.Errorf("read the index of repository %d: %w", scope.Repository, err)
+	}
+	if finished != nil {
+		index.FinishedAt = *finished
+	}
+	return index, nil
+}
+
+// Finish records that a pass over the repository ended.
+func (x *Indexes) Finish(ctx context.Context, scope Scope, index Index) error {
+	if err := scope.valid(); err != nil {
+		return fmt.Errorf("finish index: %w", err)
+	}
+	tag, err := x.db.Pool().Exec(ctx, `
+		INSERT INTO indexes AS i (repository_id, installation_id, head, model, files, chunks, finished_at)
+		VALUES ($1, $2, $3, $4, $5, $6, now())
+		ON CONFLICT (repository_id) DO UPDATE SET head = $3, model = $4, files = $5, chunks = $6, finished_at = now()
+		WHERE i.installation_id = $2`, scope.Repository, scope.Installation, index.Head, index.Model, index.Files, index.Chunks)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = fmt.Errorf("it belongs to another installation than %d", scope.Installation)
+	}
+	if err != nil {
+		return fmt.Errorf("finish index of repository %d: %w", scope.Repository, err)
+	}
+	return nil
+}
