@@ -38,7 +38,9 @@ type (
 		qdrant.UnimplementedCollectionsServer
 		*Server
 	}
-	healthService struct{ qdrant.UnimplementedQdrantServer }
+	healthService struct {
+		qdrant.UnimplementedQdrantServer
+	}
 )
 
 type collection struct {
