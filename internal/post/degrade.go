@@ -89,7 +89,18 @@ func (p *publication) compose(ctx context.Context) (made, error) {
 			return made{Result: c.outcome(id)}, nil
 		}
 		if !refused(err) {
-			return made{}, err
+			return made{}, c.moved(ctx, err)
+		}
+		if named := blamed(err, live); len(named) > 0 {
+			if _, err := c.sweep(ctx); err != nil {
+				return made{}, err
+			}
+			for _, i := range named {
+				c.forms[i].degrade()
+			}
+			if c.visible == 0 {
+				continue
+			}
 		}
 		again, err := c.refusal(ctx, err)
 		if c.visible != 0 {
@@ -107,6 +118,32 @@ func (p *publication) compose(ctx context.Context) (made, error) {
 	}
 }
 
+// moved gives ErrSuperseded or ErrClosed where that is the reason why something is gone.
+func (c *composition) moved(ctx context.Context, err error) error {
+	if !gone(err) {
+		return err
+	}
+	if now := c.current(ctx); errors.Is(now, ErrSuperseded) || errors.Is(now, ErrClosed) {
+		return now
+	}
+	return err
+}
+
+// blamed gives the comments that a refusal of a request with set names.
+func blamed(err error, set []int) []int {
+	var e Blame
+	if !errors.As(err, &e) {
+		return nil
+	}
+	var out []int
+	for _, i := range e.RefusedComments() {
+		if i >= 0 && i < len(set) && !slices.Contains(out, set[i]) {
+			out = append(out, set[i])
+		}
+	}
+	return out
+}
+
 // leftBehind is the result when only a body became visible.
 func (p *publication) leftBehind(id int64) Result {
 	return Result{GitHubReviewID: id, Refused: p.all()}
@@ -115,6 +152,9 @@ func (p *publication) leftBehind(id int64) Result {
 // refusal looks at what a refused request left behind and finds out whether comments are to blame at all. It says
 // whether the same request should simply be made again.
 func (c *composition) refusal(ctx context.Context, cause error) (again bool, err error) {
+	if c.visible != 0 {
+		return false, nil
+	}
 	if c.proved {
 		return false, c.clear(ctx)
 	}

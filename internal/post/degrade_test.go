@@ -1,6 +1,7 @@
 package post_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -139,6 +140,48 @@ func TestDegradeBlamesNoComment(t *testing.T) {
 	}
 }
 
+// TestDegradeNamed: comments that a refusal names are not searched for.
+func TestDegradeNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.forge.bad, w.forge.names = badBodies, true
+	all := comments(30)
+	all[4].Body, all[20] = "bad", comment(21, "plain")
+	all[20].Body = "bad"
+	got, err := post.Publish(t.Context(), w.deps(), draftOf("r1", all...))
+	if err != nil || !slices.Equal(got.Refused, []int{4}) || !slices.Equal(got.Degraded, []int{20}) {
+		t.Errorf("result = %+v, error %v", got, err)
+	}
+	if n := count(w.forge.calls, "draft"); n != 2 {
+		t.Errorf("%d drafts, want 2", n)
+	}
+}
+
+// TestDraftOfAGoneCommit: when the commit is gone, a newer revision is the reason if there is one.
+func TestDraftOfAGoneCommit(t *testing.T) {
+	t.Parallel()
+	for name, moved := range map[string]bool{"moved": true, "not moved": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.forge.plan = func(call string) fault {
+				if call == "draft" {
+					if moved {
+						w.forge.head = "head2"
+					}
+					return faultAbsent
+				}
+				return faultNone
+			}
+			_, err := post.Publish(t.Context(), w.deps(), draftOf("r1", comments(2)...))
+			var absence post.Absence
+			if err == nil || isSuperseded(err) != moved || errors.As(err, &absence) == moved {
+				t.Errorf("error = %v", err)
+			}
+		})
+	}
+}
+
 // TestDegradeGoneHead: a refusal after a force-push is a newer revision.
 func TestDegradeGoneHead(t *testing.T) {
 	t.Parallel()
@@ -176,7 +219,7 @@ func TestDegradeProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
 		w.forge.bad = badBodies
-		w.forge.leavesBody = rapid.Bool().Draw(t, "leaves")
+		w.forge.leavesBody, w.forge.names = rapid.Bool().Draw(t, "leaves"), rapid.Bool().Draw(t, "names")
 		kinds := rapid.SliceOfN(rapid.SampledFrom([]string{"good", "good", "good", "good", "fallback", "bad"}), 1, 12).Draw(t, "kinds")
 		var all []post.Comment
 		var refused []int

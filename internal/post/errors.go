@@ -45,6 +45,8 @@ type (
 	Ambiguity interface{ Ambiguous() bool }
 	// Refusal is GitHub's 422: it understood and said no.
 	Refusal interface{ Refused() bool }
+	// Blame is a refusal that names the comments it is about, by their index in the request. GitHub seldom does.
+	Blame interface{ RefusedComments() []int }
 	// Absence says that what was asked for is not there, or not for us.
 	Absence interface{ Gone() bool }
 	// Limit asks us to come back later.

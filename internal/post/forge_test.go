@@ -17,12 +17,16 @@ type forgeError struct {
 	msg                  string
 	ambiguous, no, goner bool
 	retryAfter           time.Duration
+	comments             []int
 }
 
 func (e *forgeError) Error() string   { return e.msg }
 func (e *forgeError) Ambiguous() bool { return e.ambiguous }
 func (e *forgeError) Refused() bool   { return e.no }
 func (e *forgeError) Gone() bool      { return e.goner }
+func (e *forgeError) RefusedComments() []int {
+	return e.comments
+}
 func (e *forgeError) RetryAfterHint() (time.Duration, bool) {
 	return e.retryAfter, e.retryAfter > 0
 }
@@ -46,6 +50,7 @@ const (
 	faultLimited       // a rate limit, nothing was done
 	crashBefore        // the process dies, nothing was done
 	crashAfter         // the process dies, it was done
+	faultAbsent        // 404
 )
 
 // theReview is one review as the stand-in keeps it.
@@ -66,6 +71,8 @@ type forge struct {
 
 	// bad says which comments GitHub refuses.
 	bad func(post.Comment) bool
+	// names makes a refusal name the comments.
+	names bool
 	// leavesBody makes a refused request leave a pending review with the body behind.
 	leavesBody bool
 	// leavesVisible makes it leave a submitted one.
@@ -125,6 +132,8 @@ func (f *forge) write(ctx context.Context, call string, do func() error) error {
 		return errUnclear
 	case faultLimited:
 		return errLimited
+	case faultAbsent:
+		return errAbsent
 	case crashBefore:
 		return errCrash
 	case crashAfter:
@@ -203,6 +212,15 @@ func (f *forge) Draft(ctx context.Context, head, body string, comments []post.Co
 		if f.bad != nil && slices.ContainsFunc(comments, f.bad) {
 			if f.leavesBody || f.leavesVisible {
 				f.add(head, body, nil, !f.leavesVisible)
+			}
+			if f.names {
+				e := *errNo
+				for i, c := range comments {
+					if f.bad(c) {
+						e.comments = append(e.comments, i)
+					}
+				}
+				return &e
 			}
 			return errNo
 		}
