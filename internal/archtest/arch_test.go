@@ -70,7 +70,7 @@ var (
 	services = []string{"gateway", "orchestrator", "parsersvc", "llmsvc"}
 	domain   = []string{"diff", "syntax", "finding", "prompt", "facts", "review", "intake", "post", "render"}
 	adapters = []string{"github", "store", "queue", "recall", "secrets", "repoconfig", "pbconv", "rpc", "pg", "localpg"}
-	plumbing = []string{"config", "lifecycle", "telemetry"}
+	plumbing = []string{"config", "lifecycle", "telemetry", "failpoint"}
 )
 
 // layer is the height of a package in the house; an arrow may only point to a lower or equal one.
