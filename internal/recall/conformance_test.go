@@ -293,7 +293,16 @@ func TestIndexes(t *testing.T) {
 	if got.Head != "abc" || got.Model != "m" || got.Files != 3 || got.Chunks != 9 || time.Since(got.FinishedAt) > time.Minute {
 		t.Errorf("after it: %+v", got)
 	}
+	must(t, indexes.Begin(ctx, one, "other"))
+	got, err = indexes.Get(ctx, one)
+	must(t, err)
+	if got != (recall.Index{Model: "other"}) {
+		t.Errorf("after a pass with another model began: %+v", got)
+	}
 	stolen := recall.Scope{Installation: foreign.Installation, Repository: one.Repository}
+	if err := indexes.Begin(ctx, stolen, "m"); err == nil {
+		t.Error("another installation began the index")
+	}
 	if err := indexes.Finish(ctx, stolen, recall.Index{Head: "evil"}); err == nil {
 		t.Error("another installation wrote the index")
 	}

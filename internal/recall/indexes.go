@@ -46,6 +46,25 @@ func (x *Indexes) Get(ctx context.Context, scope Scope) (Index, error) {
 	return index, nil
 }
 
+// Begin notes which model makes the vectors of the coming passes. When Get named another one, drop the scope's vectors
+// first: vectors of two models cannot be compared, and a crash in between then only repeats the drop.
+func (x *Indexes) Begin(ctx context.Context, scope Scope, model string) error {
+	if err := scope.valid(); err != nil {
+		return fmt.Errorf("begin index: %w", err)
+	}
+	tag, err := x.db.Pool().Exec(ctx, `
+		INSERT INTO indexes AS i (repository_id, installation_id, model) VALUES ($1, $2, $3)
+		ON CONFLICT (repository_id) DO UPDATE SET model = $3, head = '', files = 0, chunks = 0, finished_at = NULL
+		WHERE i.installation_id = $2`, scope.Repository, scope.Installation, model)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = fmt.Errorf("it belongs to another installation than %d", scope.Installation)
+	}
+	if err != nil {
+		return fmt.Errorf("begin index of repository %d: %w", scope.Repository, err)
+	}
+	return nil
+}
+
 // Finish records that a pass over the repository ended.
 func (x *Indexes) Finish(ctx context.Context, scope Scope, index Index) error {
 	if err := scope.valid(); err != nil {
