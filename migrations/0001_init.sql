@@ -189,7 +189,6 @@ CREATE TABLE indexes (
     head            text NOT NULL DEFAULT '',
     model           text NOT NULL DEFAULT '',
     files           integer NOT NULL DEFAULT 0,
-    chunks          integer NOT NULL DEFAULT 0,
     version         bigint NOT NULL DEFAULT 0,
     finished_at     timestamptz
 );

@@ -16,9 +16,9 @@ type Index struct {
 	// Head is the commit of the last whole pass; empty before the first has ended.
 	Head string
 	// Model made the vectors: with another one they cannot be compared.
-	Model         string
-	Files, Chunks int
-	FinishedAt    time.Time
+	Model      string
+	Files      int
+	FinishedAt time.Time
 }
 
 // Indexes remembers, in Postgres, what is indexed.
@@ -31,9 +31,9 @@ func NewIndexes(db *pg.DB) *Indexes { return &Indexes{db} }
 func (x *Indexes) Get(ctx context.Context, scope Scope) (Index, error) {
 	var index Index
 	var finished *time.Time
-	err := x.db.Pool().QueryRow(ctx, `SELECT head, model, files, chunks, finished_at FROM indexes
+	err := x.db.Pool().QueryRow(ctx, `SELECT head, model, files, finished_at FROM indexes
 		WHERE repository_id = $1 AND installation_id = $2`, scope.Repository, scope.Installation).
-		Scan(&index.Head, &index.Model, &index.Files, &index.Chunks, &finished)
+		Scan(&index.Head, &index.Model, &index.Files, &finished)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Index{}, nil
 	}
@@ -54,7 +54,7 @@ func (x *Indexes) Begin(ctx context.Context, scope Scope, model string) error {
 	}
 	tag, err := x.db.Pool().Exec(ctx, `
 		INSERT INTO indexes AS i (repository_id, installation_id, model) VALUES ($1, $2, $3)
-		ON CONFLICT (repository_id) DO UPDATE SET model = $3, head = '', files = 0, chunks = 0, finished_at = NULL
+		ON CONFLICT (repository_id) DO UPDATE SET model = $3, head = '', files = 0, finished_at = NULL
 		WHERE i.installation_id = $2`, scope.Repository, scope.Installation, model)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = fmt.Errorf("it belongs to another installation than %d", scope.Installation)
@@ -71,10 +71,10 @@ func (x *Indexes) Finish(ctx context.Context, scope Scope, index Index) error {
 		return fmt.Errorf("finish index: %w", err)
 	}
 	tag, err := x.db.Pool().Exec(ctx, `
-		INSERT INTO indexes AS i (repository_id, installation_id, head, model, files, chunks, finished_at)
-		VALUES ($1, $2, $3, $4, $5, $6, now())
-		ON CONFLICT (repository_id) DO UPDATE SET head = $3, model = $4, files = $5, chunks = $6, finished_at = now()
-		WHERE i.installation_id = $2`, scope.Repository, scope.Installation, index.Head, index.Model, index.Files, index.Chunks)
+		INSERT INTO indexes AS i (repository_id, installation_id, head, model, files, finished_at)
+		VALUES ($1, $2, $3, $4, $5, now())
+		ON CONFLICT (repository_id) DO UPDATE SET head = $3, model = $4, files = $5, finished_at = now()
+		WHERE i.installation_id = $2`, scope.Repository, scope.Installation, index.Head, index.Model, index.Files)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = fmt.Errorf("it belongs to another installation than %d", scope.Installation)
 	}
