@@ -1,0 +1,199 @@
+package llmsvc
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+
+	openai "github.com/sashabaranov/go-openai"
+)
+
+// role of who speaks.
+type role uint8
+
+const (
+	roleSystem role = iota + 1
+	roleUser
+	roleAssistant
+)
+
+// message is one turn.
+type message struct {
+	role    role
+	content string
+}
+
+// reply is what a model answered.
+type reply struct {
+	content, refusal, model string
+	finish                  openai.FinishReason
+	tools                   bool
+	// thought: the model reasoned before it answered.
+	thought bool
+}
+
+// errNoAnswer is a good status with an error for a body.
+var errNoAnswer = errors.New("the model server answered with an error and a good status")
+
+// chat asks a model once, however many requests that takes.
+func (s *Service) chat(ctx context.Context, c *call, q question, conversation []message) (*reply, *failure) {
+	c.text = c.text[:0]
+	for _, m := range conversation {
+		c.text = append(c.text, m.content)
+	}
+	var out *reply
+	f := s.persist(ctx, c, maxChatBody, func(ctx context.Context, t traits) (sent, error) {
+		req, used := s.chatRequest(c.model, q, conversation, t)
+		res, err := s.client.CreateChatCompletion(ctx, req)
+		if err != nil {
+			return used, err
+		}
+		if x := exchangeOf(ctx); len(res.Choices) == 0 && statusInBody(x.body) != 0 {
+			return used, errNoAnswer
+		}
+		out = readReply(res)
+		answered, _ := c.model.counter.count(out.content + out.refusal)
+		input := 0
+		if res.Usage.PromptTokens <= 0 {
+			input = c.inputTokens()
+		}
+		c.spent.add(c.model.info, res.Usage, input, answered)
+		return used, nil
+	})
+	if f != nil {
+		return nil, f
+	}
+	if out.thought && !c.traits.reasons {
+		c.traits.reasons = true
+		s.remember(c)
+	}
+	return out, nil
+}
+
+func readReply(res openai.ChatCompletionResponse) *reply {
+	out := &reply{model: res.Model}
+	if d := res.Usage.CompletionTokensDetails; d != nil && d.ReasoningTokens > 0 {
+		out.thought = true
+	}
+	if len(res.Choices) == 0 {
+		return out
+	}
+	m := res.Choices[0].Message
+	out.content, out.refusal, out.finish = m.Content, m.Refusal, res.Choices[0].FinishReason
+	for _, part := range m.MultiContent {
+		out.content += part.Text
+	}
+	out.tools = len(m.ToolCalls) > 0 || m.FunctionCall != nil
+	out.thought = out.thought || m.ReasoningContent != ""
+	return out
+}
+
+// chatRequest writes a question as this server takes it, and says what it used.
+func (s *Service) chatRequest(m *model, q question, conversation []message, t traits) (openai.ChatCompletionRequest, sent) {
+	var used sent
+	req := openai.ChatCompletionRequest{Model: m.name}
+	if q.schema != nil {
+		if t.format == bySchema {
+			used.hasFormat, used.strict = true, q.schema.strict && !t.loose
+			req.ResponseFormat = &openai.ChatCompletionResponseFormat{
+				Type: openai.ChatCompletionResponseFormatTypeJSONSchema,
+				JSONSchema: &openai.ChatCompletionResponseFormatJSONSchema{
+					Name: q.schema.name, Schema: q.schema.text, Strict: used.strict,
+				},
+			}
+		} else {
+			conversation = withSchema(conversation, q.schema)
+		}
+		if t.format == byObject {
+			used.hasFormat = true
+			req.ResponseFormat = &openai.ChatCompletionResponseFormat{Type: openai.ChatCompletionResponseFormatTypeJSONObject}
+		}
+	}
+	if t.noSystem {
+		conversation = withoutSystem(conversation)
+	}
+	for _, turn := range conversation {
+		used.system = used.system || turn.role == roleSystem
+		req.Messages = append(req.Messages, openai.ChatCompletionMessage{Role: roleName(turn.role), Content: turn.content})
+	}
+	if q.temperature != nil && !t.noTemperature {
+		used.temperature = true
+		// The library leaves out a zero; the smallest number there is means the same to a server.
+		req.Temperature = max(float32(*q.temperature), math.SmallestNonzeroFloat32)
+	}
+	if q.seed != nil && !t.noSeed {
+		used.seed = true
+		seed := int(*q.seed)
+		req.Seed = &seed
+	}
+	used.limit = s.outputLimit(m, q, t)
+	used.limitField = t.limitField(m.limitField)
+	switch used.limitField {
+	case fieldMaxTokens:
+		req.MaxTokens = used.limit
+	case fieldMaxCompletionTokens:
+		req.MaxCompletionTokens = used.limit
+	}
+	return req, used
+}
+
+// outputLimit is the limit of an answer: what was asked for and room to think, but no more than the model gives.
+func (s *Service) outputLimit(m *model, q question, t traits) int {
+	limit := q.maxOutput
+	if limit == 0 {
+		limit = s.cfg.OutputTokens
+	}
+	if t.reasons {
+		limit += s.cfg.ReasoningTokens
+	}
+	if most := smaller(m.info.MaxOutputTokens, t.outputCap); most > 0 {
+		limit = min(limit, most)
+	}
+	return limit
+}
+
+// withSchema puts the form of the answer at the conversation's end, where models heed it best. The first sentence is
+// what internal/llmtest knows such a question by.
+func withSchema(conversation []message, form *schema) []message {
+	ask := "Answer with one JSON value that fits the JSON Schema named \"" + form.name +
+		"\", and with nothing before or after it:\n" + string(form.text)
+	out := append([]message(nil), conversation...)
+	if last := len(out) - 1; last >= 0 && out[last].role == roleUser {
+		out[last].content += "\n\n" + ask
+		return out
+	}
+	return append(out, message{role: roleUser, content: ask})
+}
+
+// withoutSystem puts what the system says at the beginning of the first user's turn.
+func withoutSystem(conversation []message) []message {
+	var system []string
+	var rest []message
+	for _, m := range conversation {
+		if m.role == roleSystem {
+			system = append(system, m.content)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	said := strings.Join(system, "\n\n")
+	for i := range rest {
+		if rest[i].role == roleUser {
+			rest[i].content = said + "\n\n" + rest[i].content
+			return rest
+		}
+	}
+	return append([]message{{role: roleUser, content: said}}, rest...)
+}
+
+func roleName(r role) string {
+	switch r {
+	case roleSystem:
+		return openai.ChatMessageRoleSystem
+	case roleAssistant:
+		return openai.ChatMessageRoleAssistant
+	default:
+		return openai.ChatMessageRoleUser
+	}
+}
