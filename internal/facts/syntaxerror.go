@@ -1,0 +1,192 @@
+package facts
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/openrabbit/openrabbit/internal/diff"
+	"github.com/openrabbit/openrabbit/internal/finding"
+	"github.com/openrabbit/openrabbit/internal/syntax"
+)
+
+const (
+	// maxSyntaxErrors bounds the findings of one file: after the first, errors follow from each other.
+	maxSyntaxErrors = 3
+	// reach is how many lines below an error's beginning an added line still explains it; reachUp how many above.
+	reach   = 30
+	reachUp = 100
+)
+
+// syntaxErrors finds the errors that the file has now and did not have before.
+func (f *file) syntaxErrors() []finding.Finding {
+	if f.After == nil || f.After.Status != syntax.StatusOK || len(f.After.Errors) == 0 || f.dialect() {
+		return nil
+	}
+	isNew := f.File.OldPath == "" || f.File.Status == diff.StatusAdded
+	if !isNew {
+		if f.Before == nil || f.Before.Status != syntax.StatusOK || len(f.After.Errors) <= len(f.Before.Errors) {
+			return nil
+		}
+	}
+	var found []finding.Finding
+	seen := map[int]bool{}
+	for _, e := range f.After.Errors {
+		if len(found) == maxSyntaxErrors {
+			break
+		}
+		line := f.culprit(e)
+		if line > 0 && f.templated(line) || !isNew && f.known(e) {
+			continue
+		}
+		hunk := f.File.HunkOf(diff.Anchor{Side: diff.New, Start: line, End: line})
+		if seen[hunk] {
+			continue
+		}
+		seen[hunk] = true
+		found = append(found, f.syntaxError(e, line, isNew))
+	}
+	return found
+}
+
+func (f *file) syntaxError(e syntax.Error, line int, isNew bool) finding.Finding {
+	found := f.fact(RuleSyntaxError, line, line)
+	found.Severity = finding.High
+	found.Confidence = 0.95
+	found.Title = "The change breaks the syntax of this file"
+	before := "The file could be parsed before this change and cannot any more"
+	if len(f.beforeErrors()) > 0 {
+		before = "The file has more syntax errors than before this change"
+	}
+	if isNew {
+		found.Title = "This new file has a syntax error"
+		before = "The file cannot be parsed"
+		found.Confidence = 0.8
+	}
+	found.Body = fmt.Sprintf("%s as %s: line %d, %s. Whatever compiles or loads it will most probably fail in the same place.",
+		before, languageName(f.After.Language), e.Range.StartLine, message(e))
+	return found
+}
+
+// languageName spells the parser's names as people do.
+func languageName(name string) string {
+	switch name {
+	case "javascript":
+		return "JavaScript"
+	case "typescript":
+		return "TypeScript"
+	case "tsx":
+		return "TSX"
+	case "php":
+		return "PHP"
+	case "":
+		return "source"
+	case "csharp", "c_sharp":
+		return "C#"
+	case "cpp":
+		return "C++"
+	}
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// message is the parser's, which may quote the source, kept to one short line.
+func message(e syntax.Error) string {
+	m := plainName(strings.Join(strings.Fields(e.Message), " "))
+	if m == "" {
+		return "unexpected text"
+	}
+	return m
+}
+
+func (f *file) beforeErrors() []syntax.Error {
+	if f.Before == nil {
+		return nil
+	}
+	return f.Before.Errors
+}
+
+// culprit gives the added line an error belongs to: the first added one from its beginning on, within reach, else the
+// nearest before it; 0 when there is none near.
+func (f *file) culprit(e syntax.Error) int {
+	start, end := e.Range.StartLine, min(max(e.Range.EndLine, e.Range.StartLine), e.Range.StartLine+reach)
+	above := 0
+	for _, l := range f.added {
+		switch {
+		case l.New >= start && l.New <= end:
+			return l.New
+		case l.New < start:
+			above = l.New
+		}
+	}
+	// A brace that is missing is missed further down.
+	if start-above > reachUp {
+		return 0
+	}
+	return above
+}
+
+// known says whether an error was there before: on the same line, or in what the same hunk replaces.
+func (f *file) known(e syntax.Error) bool {
+	if len(f.beforeErrors()) == 0 {
+		return false
+	}
+	for _, h := range f.File.Hunks {
+		if e.Range.StartLine < h.NewStart || e.Range.StartLine >= h.NewStart+max(h.NewCount, 1) {
+			continue
+		}
+		for _, b := range f.Before.Errors {
+			if b.Range.Overlaps(h.OldStart, h.OldStart+max(h.OldCount, 1)-1) {
+				return true
+			}
+		}
+		return false
+	}
+	// Outside every hunk: moved by the sum of the hunks above.
+	old := e.Range.StartLine - f.shift(e.Range.StartLine)
+	for _, b := range f.Before.Errors {
+		if b.Range.Contains(old) {
+			return true
+		}
+	}
+	return false
+}
+
+// shift is how far the hunks above a line of the new file have moved it.
+func (f *file) shift(line int) int {
+	sum := 0
+	for _, h := range f.File.Hunks {
+		if h.NewStart+h.NewCount <= line {
+			sum += h.NewCount - h.OldCount
+		}
+	}
+	return sum
+}
+
+// dialect says whether the file is not what its name says, or is wrong on purpose.
+func (f *file) dialect() bool {
+	if fixture(f.File.NewPath) {
+		return true
+	}
+	head := f.New[:min(len(f.New), 2048)]
+	return bytes.Contains(head, []byte("@flow"))
+}
+
+// fixture says whether a file is input of tests rather than a test.
+func fixture(p string) bool {
+	for _, part := range strings.Split(strings.ToLower(p), "/") {
+		switch part {
+		case "testdata", "fixture", "fixtures", "__fixtures__", "corpus", "snapshots", "__snapshots__":
+			return true
+		}
+		if strings.Contains(part, "{{") {
+			return true
+		}
+	}
+	return false
+}
+
+// templated says whether a line holds the marks of a template language.
+func (f *file) templated(n int) bool {
+	l, ok := f.File.Lookup(diff.New, n)
+	return ok && (strings.Contains(l.Text, "{%") || strings.Contains(l.Text, "<%") || strings.Contains(l.Text, "{{ ") || strings.Contains(l.Text, "<?="))
+}
