@@ -16,6 +16,9 @@ import (
 // maxDepth bounds the instance made for a schema that refers to itself.
 const maxDepth = 16
 
+// schemaURL names a schema under compilation; a plain name would be resolved against the working directory.
+const schemaURL = "urn:openrabbit:llmtest"
+
 var (
 	quotedCode     = regexp.MustCompile(`"quote"\s*:\s*("(?:[^"\\]|\\.)*")`)
 	quotedSeverity = regexp.MustCompile(`"?severity"?\s*[:=]\s*"?(critical|high|medium|low|info)\b`)
@@ -83,10 +86,10 @@ func compile(schema json.RawMessage) (*jsonschema.Schema, error) {
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(jsonschema.SchemeURLLoader{})
-	if err := compiler.AddResource("schema.json", doc); err != nil {
+	if err := compiler.AddResource(schemaURL, doc); err != nil {
 		return nil, fmt.Errorf("read schema: %w", err)
 	}
-	compiled, err := compiler.Compile("schema.json")
+	compiled, err := compiler.Compile(schemaURL)
 	if err != nil {
 		return nil, fmt.Errorf("compile schema: %w", err)
 	}
