@@ -157,7 +157,8 @@ func (t *installationToken) token(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.app.timeout)
 	defer cancel()
-	got, _, err := t.app.asApp.Apps.CreateInstallationToken(ctx, int64(t.id), nil)
+	// Not nil: go-github would send the JSON value null, which GitHub's description does not allow.
+	got, _, err := t.app.asApp.Apps.CreateInstallationToken(ctx, int64(t.id), &gh.InstallationTokenOptions{})
 	if err != nil {
 		return "", wrap(op, true, err)
 	}

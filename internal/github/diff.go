@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -14,15 +13,13 @@ import (
 )
 
 const (
-	maxDiff = 32 << 20
-	// GitHub lists no more changed files of a pull request than these.
-	maxListedFiles = 3000
-	emptyBlob      = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+	maxDiff   = 32 << 20
+	emptyBlob = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 )
 
 // Diff reads the change of a pull request. GitHub refuses (406) the diff of one with more than 300 files, 20,000 lines or
-// 1 MB; then the files come page by page with a patch each. What GitHub gives no patch for, and what cannot be parsed, is
-// in the diff as an Unseen file, so that the count of files is always right.
+// 1 MB; then the files come page by page with a patch each. What GitHub gives no patch for, what cannot be parsed, and what
+// is beyond the 3,000 files that GitHub lists, is in the diff as an Unseen file, so that no file is missing in silence.
 func (c *Client) Diff(ctx context.Context, repo string, number int, pr PullRequest) (diff.Diff, error) {
 	const op = "get diff"
 	owner, name, err := split(op, repo)
@@ -87,7 +84,7 @@ func (c *Client) listedDiff(ctx context.Context, repo string, number int, pr Pul
 	if err != nil {
 		return diff.Diff{}, err
 	}
-	if len(d.Files) >= maxListedFiles && pr.ChangedFiles > len(d.Files) {
+	if pr.ChangedFiles > len(d.Files) { // GitHub lists the first 3,000
 		if err := c.addUnlisted(ctx, repo, pr, &d); err != nil {
 			return diff.Diff{}, err
 		}
@@ -112,11 +109,12 @@ func listedFile(f *gh.CommitFile) diff.File {
 	}
 	switch {
 	case f.GetPatch() != "":
-		hunks, err := parsePatch(file.Status, f.GetPatch())
-		file.Hunks = hunks
-		added, deleted := file.Counts()
-		if err != nil || added != f.GetAdditions() || deleted != f.GetDeletions() {
-			file.Hunks, file.Unseen = nil, true
+		// GitHub's own counts tell a patch that was cut.
+		parsed, err := diff.ParsePatch(file.OldPath, file.NewPath, file.Status, f.GetPatch())
+		added, deleted := parsed.Counts()
+		file.Unseen = err != nil || added != f.GetAdditions() || deleted != f.GetDeletions()
+		if !file.Unseen {
+			file.Hunks = parsed.Hunks
 		}
 		file.Submodule = submodulePatch.MatchString(f.GetPatch())
 	case f.GetChanges() > 0 || f.GetAdditions() > 0 || f.GetDeletions() > 0:
@@ -129,26 +127,6 @@ func listedFile(f *gh.CommitFile) diff.File {
 		}
 	}
 	return file
-}
-
-// parsePatch parses the hunks of one file. GitHub's patch has no header, so it gets one of a fixed name: the names come
-// from the listing, where nothing quotes them.
-func parsePatch(status diff.Status, patch string) ([]diff.Hunk, error) {
-	header := "diff --git a/f b/f\n--- a/f\n+++ b/f\n"
-	switch status {
-	case diff.StatusAdded:
-		header = "diff --git a/f b/f\nnew file mode 100644\n--- /dev/null\n+++ b/f\n"
-	case diff.StatusDeleted:
-		header = "diff --git a/f b/f\ndeleted file mode 100644\n--- a/f\n+++ /dev/null\n"
-	}
-	d, err := diff.Parse(strings.NewReader(header+strings.TrimSuffix(patch, "\n")+"\n"), diff.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	if len(d.Files) != 1 {
-		return nil, fmt.Errorf("parse patch: %d files in one patch", len(d.Files))
-	}
-	return d.Files[0].Hunks, nil
 }
 
 // addUnlisted names the changed files beyond those that GitHub lists, by comparing the two trees.

@@ -216,7 +216,7 @@ func namedComments(words []string) []int {
 
 var (
 	credential = regexp.MustCompile(`gh[a-z]_[A-Za-z0-9_]{10,}|github_pat_\w+|eyJ[\w-]{5,}\.[\w-]+\.[\w-]*|` +
-		`(?s:-----BEGIN.{0,8000}?(?:-----END[^-]*-----|$))|(?i:bearer|token)\s+[A-Za-z0-9_.~+/=-]{16,}`)
+		`(?s:-----BEGIN.*?(?:-----END[^-]*-----|$))|(?i:bearer|token)\s+[A-Za-z0-9_.~+/=-]{16,}`)
 	urlCredential = regexp.MustCompile(`([?&][\w-]*(?:token|secret|signature|key)[\w-]*=)[^&\s"]+|://[^/\s"@]+@`)
 )
 
