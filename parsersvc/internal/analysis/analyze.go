@@ -1,0 +1,158 @@
+//go:build cgo
+
+package analysis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-enry/go-enry/v2"
+	sitter "github.com/smacker/go-tree-sitter"
+
+	"github.com/openrabbit/openrabbit/internal/syntax"
+)
+
+// Source is a file to analyse.
+type Source struct {
+	Path    string
+	Content []byte
+	// Language is a name of the table; empty means detect.
+	Language string
+}
+
+// Want says what of the facts is wanted. The zero value means everything.
+type Want struct {
+	// NoReferences leaves out the uses of names.
+	NoReferences bool
+	// OnlyLines keeps only what touches one of these ranges of lines; empty means all.
+	OnlyLines []syntax.Range
+}
+
+// errLimit says that a parse ran into its time limit and stopped by itself.
+var errLimit = errors.New("parse ran into its time limit")
+
+// Facts analyses one file. What the file itself is to blame for is a status; an error means that the analyzer is broken
+// (a query that doesn't compile).
+func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Facts, error) {
+	f := a.describe(src)
+	lang, err := a.language(f.Language)
+	if err != nil {
+		return syntax.Facts{}, err
+	}
+	if lang == nil {
+		f.Status = syntax.StatusUnsupported
+		f.Detail = "there is no grammar for its language"
+		if f.Language == "" {
+			f.Detail = "its language was not recognised"
+		}
+		return f, nil
+	}
+	err = parse(lang, src.Content, limit, func(root *sitter.Node) {
+		b := &builder{path: src.Path, lang: lang, text: newText(src.Content), g: gather(lang.definitions, root, src.Content)}
+		b.build()
+		f.Symbols, f.Imports = b.symbols, b.g.importsOf(b.text)
+		all := b.g.whole && !b.cut
+		if !want.NoReferences {
+			var whole bool
+			f.References, whole = b.references(root)
+			all = all && whole
+		}
+		found := faults(root, src.Content)
+		f.Errors = errorsOf(found, b.text)
+		if !all || len(found) > maxErrors {
+			f.Status, f.Detail = syntax.StatusPartial, "it holds more than is listed"
+		}
+	})
+	if errors.Is(err, errLimit) {
+		return syntax.Facts{
+			Path: f.Path, Language: f.Language, Status: syntax.StatusTimeout, Detail: "parsing it took too long",
+			Generated: f.Generated, Vendored: f.Vendored, Lines: f.Lines,
+		}, nil
+	}
+	if err != nil {
+		return syntax.Facts{}, fmt.Errorf("parse %s: %w", f.Language, err)
+	}
+	keepLines(&f, want.OnlyLines)
+	return f, nil
+}
+
+// describe gives what is known of a file without parsing it.
+func (a *Analyzer) describe(src Source) syntax.Facts {
+	f := syntax.Facts{
+		Path: src.Path, Language: strings.ToLower(src.Language), Status: syntax.StatusOK,
+		Generated: enry.IsGenerated(src.Path, src.Content), Vendored: enry.IsVendor(src.Path),
+		Lines: CountLines(src.Content),
+	}
+	if f.Language == "" {
+		f.Language = Detect(src.Path, src.Content)
+	}
+	return f
+}
+
+// parse gives the tree of a text to fn. Tree and parser are gone when it returns: a node used later ends the process.
+func parse(lang *compiled, content []byte, limit time.Duration, fn func(root *sitter.Node)) error {
+	// A parser that was stopped once goes on with the old text, so each file has a new one (8 µs). A context that can
+	// be cancelled would race with the next parse, so the parser's own clock is the limit.
+	parser := sitter.NewParser()
+	defer parser.Close()
+	parser.SetLanguage(lang.grammar)
+	parser.SetOperationLimit(int(limit.Microseconds()))
+	tree, err := parser.ParseCtx(context.Background(), nil, content)
+	if errors.Is(err, sitter.ErrOperationLimit) {
+		return errLimit
+	}
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	fn(tree.RootNode())
+	return nil
+}
+
+// keepLines leaves only what touches the ranges. A definition that encloses a kept one is kept by its own lines.
+func keepLines(f *syntax.Facts, only []syntax.Range) {
+	if len(only) == 0 {
+		return
+	}
+	touches := func(r syntax.Range) bool {
+		for _, o := range only {
+			if r.Overlaps(o.StartLine, o.EndLine) {
+				return true
+			}
+		}
+		return false
+	}
+	moved := make([]int, len(f.Symbols))
+	var symbols []syntax.Symbol
+	for i, s := range f.Symbols {
+		moved[i] = -1
+		if !touches(s.Range) {
+			continue
+		}
+		if s.Parent >= 0 {
+			s.Parent = moved[s.Parent]
+		}
+		moved[i] = len(symbols)
+		symbols = append(symbols, s)
+	}
+	var references []syntax.Reference
+	for _, r := range f.References {
+		if !touches(r.Range) {
+			continue
+		}
+		if r.Enclosing >= 0 {
+			r.Enclosing = moved[r.Enclosing]
+		}
+		references = append(references, r)
+	}
+	var imports []syntax.Import
+	for _, i := range f.Imports {
+		if touches(i.Range) {
+			imports = append(imports, i)
+		}
+	}
+	f.Symbols, f.References, f.Imports = symbols, references, imports
+}

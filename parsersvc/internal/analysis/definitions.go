@@ -1,0 +1,224 @@
+//go:build cgo
+
+package analysis
+
+import (
+	"cmp"
+	"slices"
+
+	sitter "github.com/smacker/go-tree-sitter"
+
+	"github.com/openrabbit/openrabbit/internal/syntax"
+)
+
+// definition is one definition as its pattern found it.
+type definition struct {
+	kind    syntax.Kind
+	pattern int
+	// node is the range of the definition, outer the same with what wraps it and the decorators before it.
+	node, outer span
+	name        span
+	// body is where the signature ends, container a type named by the definition itself; zero when there is none.
+	body, container span
+	// parameters is the list, or single the only parameter of a definition without a list.
+	parameters, single span
+	// wrappers are the ranges between node and outer, for marks that sit on one of them.
+	wrappers []span
+}
+
+// parameter is one parameter of a list.
+type parameter struct {
+	role role
+	span span
+}
+
+// gathered is what the query of definitions found in a file.
+type gathered struct {
+	definitions []definition
+	parameters  map[uint32][]parameter // by the start of the list
+	wrappers    map[span]span          // from the wrapped to the wrapper
+	decorators  map[uint32]span        // by the end
+	// decoratorStarts has the same by the start, made when first needed.
+	decoratorStarts map[uint32]span
+	exported        map[span]struct{}
+	private         map[span]struct{}
+	tests           map[span]struct{}
+	// exportedNames are names of definitions exported elsewhere, constructors names of functions that make objects,
+	// constructorPlaces points inside such functions.
+	exportedNames     map[string]struct{}
+	constructors      map[string]struct{}
+	constructorPlaces map[uint32]struct{}
+	comments          []span
+	docs              map[span]span // from the definition to its docstring
+	imports           map[span]*importParts
+	whole             bool
+}
+
+// gather runs the query of definitions.
+func gather(p *program, root *sitter.Node, content []byte) *gathered {
+	g := &gathered{
+		parameters: make(map[uint32][]parameter), wrappers: make(map[span]span), decorators: make(map[uint32]span),
+		exported: make(map[span]struct{}), private: make(map[span]struct{}), tests: make(map[span]struct{}),
+		exportedNames: make(map[string]struct{}), constructors: make(map[string]struct{}),
+		constructorPlaces: make(map[uint32]struct{}),
+		docs:              make(map[span]span), imports: make(map[span]*importParts),
+	}
+	g.whole = p.each(root, content, func(pattern int, captures []capture) { g.match(pattern, captures, content) })
+	slices.SortFunc(g.comments, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	g.definitions = firstOfEachName(g.definitions)
+	return g
+}
+
+// match sorts one match into what it says.
+func (g *gathered) match(pattern int, captures []capture, content []byte) {
+	d := definition{pattern: pattern}
+	var defined, wrapped, wrapper, documented, doc, list span
+	var param parameter
+	var isDefinition bool
+	var imp importMatch
+	for _, c := range captures {
+		switch c.role {
+		case roleDefinition:
+			isDefinition, defined = true, c.span
+			d.kind, d.node = c.kind, c.span
+		case roleName:
+			d.name = c.span
+		case roleParameters:
+			list = c.span
+		case roleBody:
+			d.body = c.span
+		case roleContainer:
+			d.container = c.span
+		case roleConstructor:
+			g.constructors[c.string(content)] = struct{}{}
+		case roleConstructorHere:
+			g.constructorPlaces[c.start] = struct{}{}
+		case roleParameter, roleParameterUnnamed, roleOptional, roleOptionalUnnamed, roleVariadic,
+			roleVariadicUnnamed, roleReceiverParameter:
+			param = parameter{c.role, c.span}
+		case roleWrapped:
+			wrapped = c.span
+		case roleWrapper:
+			wrapper = c.span
+		case roleDecorator:
+			g.decorators[c.end] = c.span
+		case roleExported:
+			g.exported[c.span] = struct{}{}
+		case roleExportedName:
+			g.exportedNames[c.string(content)] = struct{}{}
+		case rolePrivate:
+			g.private[c.span] = struct{}{}
+		case roleTest:
+			g.tests[c.span] = struct{}{}
+		case roleComment:
+			g.comments = append(g.comments, c.span)
+		case roleDoc:
+			doc = c.span
+		case roleDocumented:
+			documented = c.span
+		case roleImport, roleImportModule, roleImportAlias, roleImportDefault, roleImportName, roleImportNameAlias:
+			imp.add(c)
+		default:
+		}
+	}
+	switch {
+	case isDefinition && d.name.end > d.name.start:
+		d.node, d.parameters, d.single = defined, list, param.span
+		g.definitions = append(g.definitions, d)
+	case param.role != roleNone:
+		g.parameters[list.start] = append(g.parameters[list.start], param)
+	}
+	if wrapped.end > wrapped.start && wrapped != wrapper {
+		g.wrappers[wrapped] = wrapper
+	}
+	if doc.end > doc.start {
+		g.docs[documented] = doc
+	}
+	if imp.at.end > imp.at.start {
+		g.addImport(imp, content)
+	}
+}
+
+// firstOfEachName keeps one definition for each name in the text: that of the pattern that stands first in the query,
+// and of its matches the one that found a body. They come out in the order of the text, outer before inner.
+func firstOfEachName(all []definition) []definition {
+	slices.SortFunc(all, func(a, b definition) int {
+		return cmp.Or(
+			cmp.Compare(a.name.start, b.name.start),
+			cmp.Compare(a.pattern, b.pattern),
+			cmp.Compare(b.body.start, a.body.start),
+		)
+	})
+	return slices.CompactFunc(all, func(a, b definition) bool { return a.name.start == b.name.start })
+}
+
+// widen extends every definition over what wraps it and the decorators before it, and sorts them so that a parent
+// comes before its children.
+func (g *gathered) widen(content []byte) {
+	// A chain of wrappers is declarator, declaration, export, decorators; more would be a mistake in a query.
+	const deepest = 8
+	for i := range g.definitions {
+		d := &g.definitions[i]
+		d.outer = d.node
+		for range deepest {
+			w, ok := g.wrappers[d.outer]
+			if !ok || !w.strictlyContains(d.outer) {
+				break
+			}
+			d.wrappers = append(d.wrappers, w)
+			d.outer = w
+		}
+		for len(g.decorators) > 0 {
+			dec, ok := g.decorators[endBefore(content, d.outer.start)]
+			if !ok {
+				break
+			}
+			d.outer.start = dec.start
+		}
+	}
+	slices.SortStableFunc(g.definitions, func(a, b definition) int {
+		return cmp.Or(
+			cmp.Compare(a.outer.start, b.outer.start),
+			cmp.Compare(b.outer.end, a.outer.end),
+			cmp.Compare(a.name.start, b.name.start),
+		)
+	})
+}
+
+// endBefore gives the offset after the last byte before at that is no white space.
+func endBefore(content []byte, at uint32) uint32 {
+	for at > 0 && isSpace(content[at-1]) {
+		at--
+	}
+	return at
+}
+
+func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' || b == '\f' }
+
+// marked says whether a definition, or what wraps it, is among the spans.
+func (d *definition) marked(spans map[span]struct{}) bool {
+	if _, ok := spans[d.node]; ok {
+		return true
+	}
+	for _, w := range d.wrappers {
+		if _, ok := spans[w]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// parametersOf gives the parameters of a definition in the order of the text, and whether it takes any list at all.
+func (g *gathered) parametersOf(d *definition) ([]parameter, bool) {
+	switch {
+	case d.single.end > d.single.start:
+		return []parameter{{roleParameter, d.single}}, true
+	case d.parameters.end > d.parameters.start:
+		list := g.parameters[d.parameters.start]
+		slices.SortFunc(list, func(a, b parameter) int { return cmp.Compare(a.span.start, b.span.start) })
+		// Two patterns may find the same parameter; the more particular role is the later one.
+		return slices.CompactFunc(list, func(a, b parameter) bool { return a.span == b.span }), true
+	default:
+		return nil, false
+	}
+}

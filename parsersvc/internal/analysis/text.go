@@ -1,0 +1,90 @@
+//go:build cgo
+
+package analysis
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/openrabbit/openrabbit/internal/syntax"
+)
+
+// text is a file's content with its lines.
+type text struct {
+	content []byte
+	// starts are the offsets of the lines.
+	starts []uint32
+}
+
+func newText(content []byte) *text {
+	t := &text{content: content, starts: make([]uint32, 1, 1+bytes.Count(content, []byte{'\n'}))}
+	for at := 0; ; {
+		i := bytes.IndexByte(content[at:], '\n')
+		if i < 0 {
+			return t
+		}
+		at += i + 1
+		t.starts = append(t.starts, uint32(at))
+	}
+}
+
+// CountLines gives the number of lines of a text: a last one without an end counts, an empty one after the end doesn't.
+func CountLines(content []byte) int {
+	n := bytes.Count(content, []byte{'\n'})
+	if len(content) > 0 && content[len(content)-1] != '\n' {
+		n++
+	}
+	return n
+}
+
+// line gives the 1-based line of an offset. What lies after the last byte, as a missing token may, is on its line.
+func (t *text) line(at uint32) int {
+	if n := uint32(len(t.content)); at >= n && n > 0 {
+		at = n - 1
+	}
+	i, found := slices.BinarySearch(t.starts, at)
+	if found {
+		return i + 1
+	}
+	return i
+}
+
+func (t *text) rangeOf(s span) syntax.Range {
+	last := s.end
+	if last > s.start {
+		last--
+	}
+	return syntax.Range{
+		StartLine: t.line(s.start), EndLine: t.line(last),
+		StartByte: int(s.start), EndByte: int(s.end),
+	}
+}
+
+// startsLine says whether nothing but white space stands before an offset on its line.
+func (t *text) startsLine(at uint32) bool {
+	start := t.starts[t.line(at)-1]
+	return len(bytes.TrimSpace(t.content[start:at])) == 0
+}
+
+// maxSignature bounds a signature, in bytes.
+const maxSignature = 512
+
+// fold puts text on one line, white space folded, cut at a limit in bytes.
+func fold(b []byte, limit int) string {
+	// White space in excess of the limit is as good as none: what is cut is cut anyway.
+	b = b[:min(len(b), 4*limit)]
+	s := strings.Join(strings.Fields(strings.ToValidUTF8(string(b), "\uFFFD")), " ")
+	return cut(s, limit)
+}
+
+// cut shortens text to at most limit bytes, not inside a character.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && s[limit]&0xC0 == 0x80 {
+		limit--
+	}
+	return s[:limit]
+}
