@@ -70,7 +70,7 @@ func initCluster(ctx context.Context, o Options, bin Binaries, who owner, cluste
 func initdb(ctx context.Context, o Options, bin Binaries, who owner, dir, locale string) error {
 	args := []string{"-D", dir, "-U", role, "--auth=trust", "--encoding=UTF8", "--locale=" + locale}
 	if o.Unsafe {
-		args = append(args, "--no-sync")
+		args = append(args, "--no-sync", "--wal-segsize=4")
 	}
 	cmd := exec.CommandContext(ctx, bin.path("initdb"), args...)
 	cmd.Dir = o.DataDir

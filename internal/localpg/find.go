@@ -72,6 +72,9 @@ func (o Options) find(ctx context.Context, major int) (Binaries, error) {
 		}
 		return Binaries{Dir: dir, Version: version}, nil
 	}
+	if err := ctx.Err(); err != nil {
+		return Binaries{}, fmt.Errorf("look for Postgres: %w", err)
+	}
 	if len(others) == 0 {
 		return Binaries{}, ErrNotInstalled
 	}

@@ -121,7 +121,7 @@ func start(ctx context.Context, o Options) (s *Server, err error) {
 	if err := who.canEnter(o.DataDir); err != nil {
 		return nil, err
 	}
-	lock, err := lockDir(o.DataDir)
+	lock, err := lockDir(ctx, o.DataDir)
 	if err != nil {
 		return nil, err
 	}

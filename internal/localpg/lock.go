@@ -20,16 +20,20 @@ import (
 // predecessorTimeout is how long a server whose parent was killed may take to shut down.
 const predecessorTimeout = 15 * time.Second
 
+// lockTimeout is how long a killed process may take to vanish.
+const lockTimeout = time.Second
+
 // dirLock says that a data directory is ours. The kernel drops it when we end, however we end.
 type dirLock struct{ file *os.File }
 
-func lockDir(dataDir string) (*dirLock, error) {
+// lockDir takes the directory, or says which process has it. It waits a moment for one that was just killed.
+func lockDir(ctx context.Context, dataDir string) (*dirLock, error) {
 	path := filepath.Join(dataDir, "lock")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flock(ctx, file); err != nil {
 		defer func() { _ = file.Close() }()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			holder, _ := io.ReadAll(io.LimitReader(file, 32))
@@ -41,6 +45,24 @@ func lockDir(dataDir string) (*dirLock, error) {
 		_, _ = file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	return &dirLock{file: file}, nil
+}
+
+func flock(ctx context.Context, file *os.File) error {
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 func (l *dirLock) release() {

@@ -60,7 +60,7 @@ func (w owner) credential() *syscall.Credential {
 
 // makeDir makes a directory that belongs to the owner, and its parents so that others may pass through them.
 func (w owner) makeDir(path string, mode fs.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := makeOpenDirs(filepath.Dir(path)); err != nil {
 		return err
 	}
 	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -77,6 +77,26 @@ func (w owner) makeDir(path string, mode fs.FileMode) error {
 		return os.Chown(path, w.uid, w.gid)
 	}
 	return nil
+}
+
+// makeOpenDirs makes a directory and its parents. Those that it makes may be passed through by everybody, whatever the
+// umask is.
+func makeOpenDirs(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if parent := filepath.Dir(path); parent != path {
+		if err := makeOpenDirs(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o755); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		return err
+	}
+	return os.Chmod(path, 0o755)
 }
 
 // canEnter says, when we drop privileges, whether the owner may pass through every directory down to path.
