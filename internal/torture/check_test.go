@@ -1,0 +1,48 @@
+package torture
+
+import "testing"
+
+func good() ([]Event, []Shown) {
+	return []Event{
+			{Kind: Armed, Fault: "orchestrator/submitted/kill"}, {Kind: Sent, Number: 1, Head: "a"},
+			{Kind: Answered, Number: 1, Head: "a", Status: 202}, {Kind: Landed, Fault: "orchestrator/submitted/kill"},
+		}, []Shown{{Number: 1, Head: "a", Reviews: []Posted{{ID: 1, Head: "a", Places: []string{"x:1"}}}, Walkthroughs: 1,
+			Conclusions: []string{"neutral"}}}
+}
+
+// TestTheCheckerBites spoils a good run in each way and wants to hear of it.
+func TestTheCheckerBites(t *testing.T) {
+	t.Parallel()
+	events, shown := good()
+	if v := Check(events, shown); !v.OK() || v.Recovered != 1 || v.Acknowledged != 1 {
+		t.Fatalf("a good run: %s", v)
+	}
+	for name, spoil := range map[string]struct {
+		change func(*[]Event, *Shown)
+		says   func(Verdict) int
+	}{
+		"lost":             {func(_ *[]Event, s *Shown) { s.Reviews = nil }, func(v Verdict) int { return len(v.Lost) }},
+		"two reviews":      {func(_ *[]Event, s *Shown) { s.Reviews = append(s.Reviews, Posted{ID: 2, Head: "a"}) }, func(v Verdict) int { return len(v.Duplicated) }},
+		"a comment twice":  {func(_ *[]Event, s *Shown) { s.Reviews[0].Places = []string{"x:1", "x:1"} }, func(v Verdict) int { return len(v.Duplicated) }},
+		"two walkthroughs": {func(_ *[]Event, s *Shown) { s.Walkthroughs = 2 }, func(v Verdict) int { return len(v.Duplicated) }},
+		"nobody asked":     {func(_ *[]Event, s *Shown) { s.Reviews = append(s.Reviews, Posted{ID: 2, Head: "old"}) }, func(v Verdict) int { return len(v.Stale) }},
+		"a draft left":     {func(_ *[]Event, s *Shown) { s.Pending = 1 }, func(v Verdict) int { return len(v.Unexpected) }},
+		"an open check":    {func(_ *[]Event, s *Shown) { s.Conclusions = []string{""} }, func(v Verdict) int { return len(v.Unexpected) }},
+		"did not land":     {func(e *[]Event, _ *Shown) { *e = (*e)[:3] }, func(v Verdict) int { return len(v.Vacuous) }},
+	} {
+		events, shown := good()
+		spoil.change(&events, &shown[0])
+		if v := Check(events, shown); v.OK() || spoil.says(v) != 1 {
+			t.Errorf("%s: %s", name, v)
+		}
+	}
+}
+
+// TestARefusedDeliveryPromisesNothing: without a 2xx nothing is owed.
+func TestARefusedDeliveryPromisesNothing(t *testing.T) {
+	t.Parallel()
+	v := Check([]Event{{Kind: Answered, Number: 1, Head: "a", Status: 503}}, []Shown{{Number: 1, Head: "a"}})
+	if !v.OK() || v.Refused != 1 {
+		t.Errorf("%s", v)
+	}
+}

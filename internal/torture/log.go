@@ -1,0 +1,77 @@
+package torture
+
+import (
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+)
+
+// Kind is what an event tells.
+type Kind string
+
+// The kinds of event.
+const (
+	// Sent and Answered are a delivery's way to the gateway.
+	Sent     Kind = "sent"
+	Answered Kind = "answered"
+	// Armed and Landed are a fault's.
+	Armed  Kind = "armed"
+	Landed Kind = "landed"
+	// Started, Ended and Resumed are a process's.
+	Started Kind = "started"
+	Ended   Kind = "ended"
+	Resumed Kind = "resumed"
+	// Drained is the moment when every review had ended.
+	Drained Kind = "drained"
+)
+
+// Event is one thing that happened.
+type Event struct {
+	At   time.Time `json:"at"`
+	Kind Kind      `json:"kind"`
+	// Process is the name of the process it happened to.
+	Process string `json:"process,omitempty"`
+	// Fault is the fault it is about, as "service/point/action".
+	Fault string `json:"fault,omitempty"`
+	// GUID, Number, Head and Status are a delivery's; a Status of 0 is no answer.
+	GUID   string `json:"guid,omitempty"`
+	Number int    `json:"number,omitempty"`
+	Head   string `json:"head,omitempty"`
+	Status int    `json:"status,omitempty"`
+	Note   string `json:"note,omitempty"`
+}
+
+// Log is append-only. It is safe for concurrent use.
+type Log struct {
+	mu     sync.Mutex
+	events []Event
+	out    *json.Encoder
+}
+
+// NewLog makes a log that also writes each event as a line of JSON; out may be nil.
+func NewLog(out io.Writer) *Log {
+	l := &Log{}
+	if out != nil {
+		l.out = json.NewEncoder(out)
+	}
+	return l
+}
+
+// Add appends an event.
+func (l *Log) Add(e Event) {
+	e.At = time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, e)
+	if l.out != nil {
+		_ = l.out.Encode(e) // the log in memory is the one that is checked
+	}
+}
+
+// Events gives all events so far.
+func (l *Log) Events() []Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]Event(nil), l.events...)
+}
