@@ -43,7 +43,7 @@ type Deps struct {
 type Draft struct {
 	// ReviewID is ours, not GitHub's.
 	ReviewID review.ID
-	// Marker is the hidden, keyed comment that says whose review this is; it is put below the body.
+	// Marker is the hidden, keyed line that says whose review this is; it is put below the body, as the last line.
 	Marker string
 	// ParseMarker reads a marker out of a body and checks its key.
 	ParseMarker func(body string) (id review.ID, ok bool)
@@ -130,14 +130,14 @@ func (p *publication) run(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	if seen.submitted != nil {
-		return p.done(ctx, seen.submitted.ID, p.result(seen.submitted.ID, refusedIn(seen.submitted.Body)))
+		return p.done(ctx, seen.submitted.ID, p.result(seen.submitted.ID, p.refusedIn(seen.submitted.Body)))
 	}
 	if err := p.current(ctx); err != nil {
 		return Result{}, p.withdrawn(ctx, state.ReviewID, err)
 	}
 	if state.Stage == StageDrafted && state.ReviewID != 0 {
 		// The list may lag behind what it lists. The id doesn't.
-		result, err := p.submit(ctx, state.ReviewID, p.result(state.ReviewID, refusedIn(seen.draftBody)))
+		result, err := p.submit(ctx, state.ReviewID, p.result(state.ReviewID, p.refusedIn(seen.draftBody)))
 		if !errors.Is(err, errGone) {
 			return result, err
 		}
@@ -188,7 +188,7 @@ func (p *publication) finished(ctx context.Context, state State) (Result, error)
 	var left []int
 	for _, o := range own {
 		if o.ID == state.ReviewID {
-			left = refusedIn(o.Body)
+			left = p.refusedIn(o.Body)
 		}
 	}
 	if state.Stage == StageDone {
@@ -223,15 +223,15 @@ func (p *publication) result(id int64, left []int) Result {
 	return r
 }
 
-// body is the text that is posted: what a reader sees, the marker, and what is not among the comments.
+// body is the text that is posted: what a reader sees, what is not among the comments, and the marker.
 func (p *publication) body(left []int) string {
 	parts := make([]string, 0, 3)
 	if p.draft.Body != "" {
 		parts = append(parts, p.draft.Body)
 	}
-	parts = append(parts, p.draft.Marker)
 	if len(left) > 0 {
 		parts = append(parts, refusedMarker(left))
 	}
-	return strings.Join(parts, "\n\n")
+	// The marker stands last: that is where it is looked for.
+	return strings.Join(append(parts, p.draft.Marker), "\n\n")
 }

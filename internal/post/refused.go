@@ -22,14 +22,23 @@ func refusedMarker(indexes []int) string {
 	return refusedOpen + strings.Join(words, ",") + refusedClose
 }
 
-// refusedIn reads refusedMarker's list; what isn't one is nothing. The last one counts, since it stands below all text.
-func refusedIn(body string) []int {
-	_, list, ok := cutLast(body, refusedOpen)
+// refusedIn reads refusedMarker's list above the marker; what isn't one is nothing.
+func (p *publication) refusedIn(body string) []int {
+	above, ok := strings.CutSuffix(strings.TrimSpace(body), p.draft.Marker)
 	if !ok {
 		return nil
 	}
-	list, _, ok = strings.Cut(list, refusedClose)
+	above = strings.TrimSpace(above)
+	return parseRefused(above[strings.LastIndexByte(above, '\n')+1:])
+}
+
+// parseRefused reads a line that refusedMarker wrote.
+func parseRefused(line string) []int {
+	list, ok := strings.CutPrefix(line, refusedOpen)
 	if !ok {
+		return nil
+	}
+	if list, ok = strings.CutSuffix(list, refusedClose); !ok {
 		return nil
 	}
 	var out []int
@@ -41,12 +50,4 @@ func refusedIn(body string) []int {
 		out = append(out, n)
 	}
 	return out
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
 }
