@@ -47,6 +47,9 @@ func (r *redactor) Write(line []byte) (int, error) {
 // start is where a word may start in text and in text with escapes (\n, \t, \r).
 const start = `(^|[^A-Za-z0-9_-]|\\[nrt])`
 
+// keyText is what a key in PEM is made of, in text and in text with escapes.
+const keyText = `(?:[A-Za-z0-9+/=\s:,-]|\\[nrt])`
+
 // secretShapes says what a credential looks like. hint is a part of every match, looked for first because most lines
 // have none.
 func secretShapes() []secretShape {
@@ -55,7 +58,7 @@ func secretShapes() []secretShape {
 		{"github_pat_", regexp.MustCompile(`github_pat_[A-Za-z0-9_]{16,}`), masked},
 		{"sk-", regexp.MustCompile(start + `sk-[A-Za-z0-9_-]{16,}`), "${1}" + masked},
 		{"eyJ", regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`), masked},
-		{"PRIVATE KEY", regexp.MustCompile(`-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----(?:[A-Za-z0-9+/=\s\\:,-]*?-----END [A-Z0-9 ]{0,30}PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)`), masked},
+		{"PRIVATE KEY", regexp.MustCompile(`-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----(?:` + keyText + `*?-----END [A-Z0-9 ]{0,30}PRIVATE KEY-----|` + keyText + `*)`), masked},
 		{"://", regexp.MustCompile(`://[^/\s:@"']*:[^/\s@"']+@`), "://" + masked + "@"},
 		{"earer ", regexp.MustCompile(`([Bb]earer )[A-Za-z0-9._~+/=-]{16,}`), "${1}" + masked},
 	}
