@@ -50,18 +50,19 @@ func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Fac
 		}
 		return f, nil
 	}
-	err = parse(lang, src.Content, limit, func(root *sitter.Node) {
-		b := &builder{path: src.Path, lang: lang, text: newText(src.Content), g: gather(lang.definitions, root, src.Content)}
+	t := newText(src.Content)
+	err = parse(lang, t.content, limit, func(root *sitter.Node) {
+		b := &builder{path: src.Path, lang: lang, text: t, g: gather(lang.definitions, root, t.content)}
 		b.build()
-		f.Symbols, f.Imports = b.symbols, b.g.importsOf(b.text)
+		f.Symbols, f.Imports = b.symbols, b.g.importsOf(t)
 		all := b.g.whole && !b.cut
 		if !want.NoReferences {
 			var whole bool
 			f.References, whole = b.references(root)
 			all = all && whole
 		}
-		found := faults(root, src.Content)
-		f.Errors = errorsOf(found, b.text)
+		found := faults(root, t.content)
+		f.Errors = errorsOf(found, t)
 		if !all || len(found) > maxErrors {
 			f.Status, f.Detail = syntax.StatusPartial, "it holds more than is listed"
 		}

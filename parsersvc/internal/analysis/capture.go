@@ -66,6 +66,9 @@ const (
 	// roleLocal is a name that the enclosing definition makes for itself; roleIgnore is a name that is no use.
 	roleLocal
 	roleIgnore
+	// roleStatement is a statement of roleBlock.
+	roleStatement
+	roleBlock
 )
 
 // vocabulary is every capture's name but the definitions'.
@@ -84,7 +87,7 @@ func vocabulary() map[string]role {
 		"import.default": roleImportDefault, "import.name": roleImportName, "import.name.alias": roleImportNameAlias,
 		"call": roleCall, "type": roleType, "inherit": roleInherit, "read": roleRead,
 		"receiver": roleReceiver, "arguments": roleArguments, "spread": roleSpread,
-		"local": roleLocal, "ignore": roleIgnore,
+		"local": roleLocal, "ignore": roleIgnore, "statement": roleStatement, "block": roleBlock,
 	}
 }
 

@@ -1,5 +1,3 @@
-//go:build cgo
-
 // Package analysis turns source text into facts with tree-sitter. It runs in a parser child only: the C code below it
 // is fed by strangers and may hang, crash or eat memory, and nothing inside one process can bound that.
 //

@@ -109,6 +109,8 @@ type compiled struct {
 	grammar     *sitter.Language
 	definitions *program
 	references  *program
+	// indentation matches nothing where indentation is no syntax.
+	indentation *program
 }
 
 // Analyzer analyses one file at a time. It keeps the queries of the languages it has met.

@@ -59,7 +59,7 @@ func (l Language) compile() (*compiled, error) {
 	for _, part := range []struct {
 		file string
 		to   **program
-	}{{"definitions.scm", &c.definitions}, {"references.scm", &c.references}} {
+	}{{"definitions.scm", &c.definitions}, {"references.scm", &c.references}, {"indentation.scm", &c.indentation}} {
 		var text bytes.Buffer
 		for _, folder := range l.folders {
 			b, err := queries.Files.ReadFile(folder + "/" + part.file)

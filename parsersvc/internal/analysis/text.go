@@ -10,15 +10,22 @@ import (
 	"github.com/openrabbit/openrabbit/internal/syntax"
 )
 
-// text is a file's content with its lines.
+// text is a file's content with its lines. It ends with a newline, also where the file doesn't: some grammars miss it
+// there. Ranges are the file's.
 type text struct {
 	content []byte
+	// size is the file's.
+	size int
 	// starts are the offsets of the lines.
 	starts []uint32
 }
 
 func newText(content []byte) *text {
-	t := &text{content: content, starts: make([]uint32, 1, 1+bytes.Count(content, []byte{'\n'}))}
+	size := len(content)
+	if size > 0 && content[size-1] != '\n' {
+		content = append(content[:size:size], '\n')
+	}
+	t := &text{content: content, size: size, starts: make([]uint32, 1, 1+bytes.Count(content, []byte{'\n'}))}
 	for at := 0; ; {
 		i := bytes.IndexByte(content[at:], '\n')
 		if i < 0 {
@@ -57,7 +64,7 @@ func (t *text) rangeOf(s span) syntax.Range {
 	}
 	return syntax.Range{
 		StartLine: t.line(s.start), EndLine: t.line(last),
-		StartByte: int(s.start), EndByte: int(s.end),
+		StartByte: min(int(s.start), t.size), EndByte: min(int(s.end), t.size),
 	}
 }
 
