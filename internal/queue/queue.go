@@ -16,7 +16,7 @@ import (
 )
 
 // How often a job is tried. With the retry policy of ClientConfig's defaults the attempts of a review span about half an
-// hour, those of an index about five minutes. A snooze is not an attempt.
+// hour, those of an index about three minutes. A snooze is not an attempt.
 const (
 	ReviewMaxAttempts = 12
 	IndexMaxAttempts  = 6
