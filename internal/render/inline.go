@@ -135,17 +135,20 @@ func spanContent(s string) string {
 func entity(s string) (text string, size int) {
 	if end := strings.IndexByte(s[:min(len(s), 40)], ';'); end > 0 {
 		if text := html.UnescapeString(s[:end+1]); text != s[:end+1] && !strings.HasSuffix(text, ";") {
-			return newlines(text), end + 1
+			return strings.ReplaceAll(newlines(text), "\n", " "), end + 1
 		}
 	}
 	return "&", 1
 }
 
-// link reads the destination of a link whose "]" is the token at index closing. It gives the index of the first token
-// after the link.
-func (p *paragraph) link(closing int) (destination string, next int, ok bool) {
+// link reads the destination of a link whose brackets are the tokens at two indices. It gives the index of the first
+// token after the link.
+func (p *paragraph) link(opening, closing int) (destination string, next int, ok bool) {
 	if closing+1 >= len(p.tokens) || p.tokens[closing+1].char != '(' || p.tokens[closing+1].literal {
 		return "", 0, false
+	}
+	if strings.Contains(p.source[p.tokens[opening].start:p.tokens[closing].end], "\n") {
+		return "", 0, false // the lines may turn out to be of different blocks, such as the items of a list
 	}
 	// A longer one is none, so that no text takes time beyond its length.
 	s := p.source[:min(len(p.source), p.tokens[closing].end+4000)]

@@ -21,7 +21,7 @@ func (w *writer) write(p *paragraph, links bool) { w.tokens(p, 0, len(p.tokens),
 func (w *writer) tokens(p *paragraph, from, to int, links bool) {
 	var word []token
 	flush := func() {
-		w.word(word)
+		w.word(word, links)
 		word = word[:0]
 	}
 	for i := from; i < to; i++ {
@@ -42,7 +42,7 @@ func (w *writer) tokens(p *paragraph, from, to int, links bool) {
 			at++
 		}
 		if closing, ok := p.closing[at]; ok && closing < to && (links || image) {
-			if destination, next, ok := p.link(closing); ok && next <= to {
+			if destination, next, ok := p.link(at, closing); ok && next <= to {
 				flush()
 				w.link(p, at+1, closing, destination, image)
 				i = next - 1
@@ -69,13 +69,25 @@ func (w *writer) link(p *paragraph, from, to int, destination string, image bool
 		w.tokens(p, from, to, false)
 		w.put("](" + destination + ")")
 	default:
-		w.tokens(p, from, to, false)
-		if destination = cutAt(destination, 200); strings.TrimSpace(destination) != "" {
-			w.put(" (")
-			w.code(destination)
-			w.put(")")
+		// The text must not run together with what stands around it: "@" before it would make it a mention.
+		bracket := strings.TrimSpace(destination) == "" || !w.apart()
+		if bracket {
+			w.put(`\[`)
 		}
+		w.tokens(p, from, to, false)
+		if bracket {
+			w.put(`\]`)
+		}
+		w.put(" (")
+		w.code(cutAt(destination, 200))
+		w.put(")")
 	}
+}
+
+// apart says whether what is written next stands apart from what was written.
+func (w *writer) apart() bool {
+	s := w.out.String()
+	return s == "" || strings.IndexByte(" \n(", s[len(s)-1]) >= 0
 }
 
 // allowed says whether an address is one of source code in the same repository: a file, a folder or a commit. It must
@@ -141,7 +153,7 @@ func (w *writer) code(s string) {
 // word writes what stands between two blanks. If any of it would act on GitHub, all of it becomes code. That is the
 // one way that holds everywhere: GitHub looks for mentions and references in the finished text, where a backslash or an
 // entity is no longer seen, and a character of no width would be the kind of thing that we strip.
-func (w *writer) word(word []token) {
+func (w *writer) word(word []token, links bool) {
 	if len(word) == 0 {
 		return
 	}
@@ -158,10 +170,11 @@ func (w *writer) word(word []token) {
 	from := len(text) - len(core)
 	core = strings.TrimRight(core, `*_~)]}"'.,;:!?>`)
 	w.escaped(word[:from]) // what is trimmed is ASCII: one token each
-	switch {
-	case w.allowed(core):
-		w.put(core)
-	default:
+	if links && !w.flat && w.allowed(core) {
+		w.put("[")
+		w.code(core)
+		w.put("](" + core + ")")
+	} else {
 		w.code(core)
 	}
 	w.escaped(word[len(word)-(len(text)-from-len(core)):])
