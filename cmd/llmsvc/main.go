@@ -1,0 +1,31 @@
+// Command llmsvc is the model tier. `llmsvc healthcheck` asks a running one whether it is ready.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/openrabbit/openrabbit/internal/config"
+	"github.com/openrabbit/openrabbit/internal/lifecycle"
+	"github.com/openrabbit/openrabbit/internal/telemetry"
+	"github.com/openrabbit/openrabbit/llmsvc"
+)
+
+func main() { os.Exit(lifecycle.Main(run)) }
+
+func run(ctx context.Context) error {
+	env := config.FromOS()
+	cfg := llmsvc.ConfigFromEnv(env)
+	if len(os.Args) > 1 && os.Args[1] == "healthcheck" {
+		return lifecycle.Dependency("health", telemetry.Probe(ctx, cfg.AdminAddr))
+	}
+	log, registry := telemetry.FromEnv(env, "llmsvc", os.Stderr)
+	if err := env.Err(); err != nil {
+		return err
+	}
+	service, err := llmsvc.New(cfg, llmsvc.Deps{Log: log, Registry: registry})
+	if err != nil {
+		return err
+	}
+	return service.Run(ctx, func() { log.Info("serving", "grpc", cfg.Addr) })
+}

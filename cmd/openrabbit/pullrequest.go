@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/openrabbit/openrabbit/internal/config"
+	"github.com/openrabbit/openrabbit/internal/github"
+	"github.com/openrabbit/openrabbit/internal/lifecycle"
+	"github.com/openrabbit/openrabbit/internal/post"
+	"github.com/openrabbit/openrabbit/internal/render"
+	"github.com/openrabbit/openrabbit/internal/repoconfig"
+	"github.com/openrabbit/openrabbit/internal/review"
+)
+
+// remotePullRequest is a pull request on GitHub, read with a person's token.
+type remotePullRequest struct {
+	local
+	client *github.Client
+	repo   string
+	number int
+	head   string
+	// key makes the markers of this user's reviews: they are told from others' without a database.
+	key []byte
+}
+
+// pullRequestName reads https://HOST/OWNER/REPO/pull/N.
+func pullRequestName(text string) (host, repo string, number int, err error) {
+	u, err := url.Parse(text)
+	if err == nil {
+		parts := strings.Split(strings.Trim(u.Path, "/"), "/")
+		if u.Host != "" && len(parts) >= 4 && parts[2] == "pull" {
+			if number, err = strconv.Atoi(parts[3]); err == nil && number > 0 {
+				return u.Host, parts[0] + "/" + parts[1], number, nil
+			}
+		}
+	}
+	return "", "", 0, usageError{fmt.Sprintf("openrabbit review: %q: want https://github.com/OWNER/REPO/pull/NUMBER", text)}
+}
+
+func openPullRequest(ctx context.Context, env *config.Env, text string) (*remotePullRequest, error) {
+	host, repo, number, err := pullRequestName(text)
+	if err != nil {
+		return nil, err
+	}
+	env.Require("GITHUB_TOKEN", "to read a pull request")
+	token, api := env.Secret("GITHUB_TOKEN"), env.URL("GITHUB_API_URL", "")
+	if api == "" && host != "github.com" {
+		env.Complain("GITHUB_API_URL", "is required for %s, as in https://%s/api/v3", host, host)
+	}
+	if err := env.Err(); err != nil {
+		return nil, err
+	}
+	client, err := github.NewTokenClient(token, api)
+	if err != nil {
+		return nil, err
+	}
+	pr, err := client.PullRequest(ctx, repo, number)
+	if err != nil {
+		return nil, lifecycle.Dependency("GitHub", err)
+	}
+	d, err := client.Diff(ctx, repo, number, pr)
+	if err != nil {
+		return nil, lifecycle.Dependency("GitHub", err)
+	}
+	text64, err := client.File(ctx, repo, pr.Base, repoconfig.FileName)
+	if err != nil {
+		return nil, lifecycle.Dependency("GitHub", err)
+	}
+	mac := hmac.New(sha256.New, []byte(token.Reveal()))
+	mac.Write([]byte("openrabbit review marker"))
+	return &remotePullRequest{client: client, repo: repo, number: number, head: pr.Head, key: mac.Sum(nil), local: local{
+		config: text64, files: client.Files(repo, pr.MergeBase, pr.Head),
+		change: review.Change{Repository: repo, Number: number, Title: pr.Title, Description: pr.Body, Author: pr.Author,
+			Base: pr.MergeBase, Head: pr.Head, Diff: d}}}, nil
+}
+
+// post posts the review by the same protocol as the services do. The record lives as long as this process; the review's
+// id is that of its revision, so that a second run finds what the first one posted.
+func (r *remotePullRequest) post(ctx context.Context, result *review.Result, meta render.Meta) error {
+	login, err := r.client.Login(ctx)
+	if err != nil {
+		return err
+	}
+	id := review.ID(uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "%s#%d@%s", r.repo, r.number, r.head)).String())
+	walkthrough := render.Walkthrough{Meta: meta, Result: result}
+	draft := post.Draft{ReviewID: id, Marker: render.Marker(r.key, id), Head: r.head,
+		ParseMarker: func(body string) (review.ID, bool) { return render.ParseMarker(r.key, body) },
+		Body:        walkthrough.Render()}
+	for _, f := range render.Place(result, nil).Comments {
+		body, fallbacks := render.Comment(f, render.Options{Repository: r.repo})
+		draft.Comments = append(draft.Comments, post.Comment{Anchor: f.Anchor, Body: body, Fallbacks: fallbacks})
+	}
+	posted, err := post.Publish(ctx, post.Deps{Forge: r.client.Forge(r.repo, r.number, login),
+		// An earlier run may have posted: the record says that one intended to, long enough ago.
+		Record: &memoryRecord{post.State{Stage: post.StageIntent, AttemptedAt: time.Now().Add(-time.Hour)}},
+		Fence:  alone{}}, draft)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("posted as review %d with %d comments\n", posted.GitHubReviewID, len(posted.Posted))
+	return nil
+}
+
+// memoryRecord is a posting's record for the length of one run.
+type memoryRecord struct{ state post.State }
+
+var _ post.Record = (*memoryRecord)(nil)
+
+// Load implements post.Record.
+func (m *memoryRecord) Load(context.Context) (post.State, error) { return m.state, nil }
+
+// Advance implements post.Record.
+func (m *memoryRecord) Advance(_ context.Context, stage post.Stage, id int64) error {
+	m.state = post.State{Stage: stage, ReviewID: id, AttemptedAt: time.Now()}
+	return nil
+}
+
+// alone is the fence of a program that a person runs: nobody else has this review.
+type alone struct{}
+
+var _ post.Fence = alone{}
+
+// Check implements post.Fence.
+func (alone) Check(context.Context) error { return nil }
