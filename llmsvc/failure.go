@@ -109,7 +109,7 @@ func broke(x *exchange, err, attemptErr error) (what string, begun bool) {
 		return "the connection broke in the middle of the model server's answer", true
 	case errors.As(err, &dns):
 		return "the model server's name cannot be resolved", false
-	case errors.As(err, &certificate), errors.As(err, &record):
+	case errors.As(err, &certificate), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the model server's TLS certificate or handshake is not acceptable", false
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "the model server refuses connections", false

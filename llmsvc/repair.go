@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// maxStarts bounds the places where JSON is looked for in prose, maxFound what is taken from there, maxProse the
-	// text that is searched: longer ones are JSON as they are or nothing.
-	maxStarts = 256
-	maxFound  = 8
-	maxProse  = 1 << 20
+	// maxProse bounds the text in which JSON is looked for: longer ones are JSON as they are or nothing. maxScanned
+	// bounds the bytes read for that, as each bracket may be the first; maxFound what is taken from there.
+	maxProse   = 1 << 20
+	maxScanned = 16 << 20
+	maxFound   = 8
 )
 
 // candidates gives the JSON values that an answer may mean, best first: the text itself if it is JSON; else what
@@ -45,14 +45,14 @@ func withoutThoughts(text string) string {
 // embedded finds the outermost JSON objects and arrays in a text.
 func embedded(text []byte) [][]byte {
 	var found [][]byte
-	for at, starts := 0, 0; at < len(text) && starts < maxStarts && len(found) < maxFound; {
+	for at, scanned := 0, 0; at < len(text) && scanned < maxScanned && len(found) < maxFound; {
 		next := bytes.IndexAny(text[at:], "{[")
 		if next < 0 {
 			break
 		}
 		at += next
-		starts++
-		end := closing(text[at:])
+		end, read := closing(text[at:])
+		scanned += read
 		if end > 0 {
 			if value, ok := mend(text[at : at+end]); ok {
 				found = append(found, value)
@@ -65,9 +65,9 @@ func embedded(text []byte) [][]byte {
 	return found
 }
 
-// closing gives the length of the bracketed text that data begins with, 0 when its bracket is never closed. Brackets
-// in strings don't count.
-func closing(data []byte) int {
+// closing gives the length of the bracketed text that data begins with, 0 when its bracket is never closed, and how
+// much was read to know. Brackets in strings don't count.
+func closing(data []byte) (length, read int) {
 	var open []byte
 	inString := false
 	for i := 0; i < len(data); i++ {
@@ -87,15 +87,15 @@ func closing(data []byte) int {
 			open = append(open, ']')
 		case c == '}' || c == ']':
 			if open[len(open)-1] != c {
-				return 0
+				return 0, i + 1
 			}
 			open = open[:len(open)-1]
 			if len(open) == 0 {
-				return i + 1
+				return i + 1, i + 1
 			}
 		}
 	}
-	return 0
+	return 0, len(data)
 }
 
 // mend gives the text as valid JSON, if so little is wrong with it that its meaning is certain.

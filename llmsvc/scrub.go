@@ -35,48 +35,50 @@ func scrub(text string, sent []string, key string) string {
 		text = strings.ReplaceAll(text, key, hidden)
 	}
 	text = clip(telemetry.Redact(text), 2*maxDetail)
-	for _, request := range sent {
-		text = withoutEchoes(text, request)
-		if escaped, err := json.Marshal(request); err == nil && len(escaped) != len(request)+2 {
-			text = withoutEchoes(text, string(escaped))
-		}
-		text = withoutEchoes(text, strings.Join(strings.Fields(request), " "))
-	}
-	return clip(withoutPartOf(text, key), maxDetail)
+	return clip(withoutPartOf(withoutEchoes(text, sent), key), maxDetail)
 }
 
-// withoutEchoes hides what a text repeats of a request.
-func withoutEchoes(text, request string) string {
-	text = quoted.ReplaceAllStringFunc(text, func(q string) string {
-		if inner := q[1 : len(q)-1]; len(inner) >= quotedEcho && strings.Contains(request, inner) {
-			return q[:1] + hidden + q[len(q)-1:]
+// withoutEchoes hides what a text repeats of a request, as it was, escaped for JSON, or with its white space made one.
+func withoutEchoes(text string, sent []string) string {
+	echo := make([]bool, len(text))
+	for _, request := range sent {
+		forms := []string{request, strings.Join(strings.Fields(request), " ")}
+		if escaped, err := json.Marshal(request); err == nil {
+			forms = append(forms, string(escaped))
 		}
-		return q
-	})
+		for _, form := range forms {
+			markEchoes(echo, text, form)
+		}
+	}
 	var out strings.Builder
-	for i := 0; i < len(text); {
-		n := echoAt(text[i:], request)
-		if n == 0 {
+	for i := range len(text) {
+		switch {
+		case !echo[i]:
 			out.WriteByte(text[i])
-			i++
-			continue
+		case i == 0 || !echo[i-1]:
+			out.WriteString(hidden)
 		}
-		out.WriteString(hidden)
-		i += n
 	}
 	return strings.ToValidUTF8(out.String(), "")
 }
 
-// echoAt gives how many bytes at the text's beginning stand in the request, 0 when too few to mean anything.
-func echoAt(text, request string) int {
-	if len(text) < echoLength || !strings.Contains(request, text[:echoLength]) {
-		return 0
+// markEchoes marks the bytes of a text that stand in the request: between quotes, or as part of a longer run.
+func markEchoes(echo []bool, text, request string) {
+	mark := func(from, to int) {
+		for i := from; i < to; i++ {
+			echo[i] = true
+		}
 	}
-	n := echoLength
-	for n < len(text) && strings.Contains(request, text[:n+1]) {
-		n++
+	for _, span := range quoted.FindAllStringIndex(text, -1) {
+		if inner := text[span[0]+1 : span[1]-1]; len(inner) >= quotedEcho && strings.Contains(request, inner) {
+			mark(span[0]+1, span[1]-1)
+		}
 	}
-	return n
+	for i := 0; i+echoLength <= len(text); i++ {
+		if strings.Contains(request, text[i:i+echoLength]) {
+			mark(i, i+echoLength)
+		}
+	}
 }
 
 // withoutPartOf hides pieces of the key: servers like to show its ends ("sk-ab…yz").
