@@ -1,0 +1,256 @@
+package review
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/openrabbit/openrabbit/internal/diff"
+	"github.com/openrabbit/openrabbit/internal/prompt"
+)
+
+const (
+	// maxBundles bounds the finders of one review.
+	maxBundles = 40
+	// maxFindings is how many findings a finder is asked for, and the most that are taken from it.
+	maxFindings = 20
+	// maxOthers bounds the list of changed files that a prompt does not show.
+	maxOthers = 40
+	// perFile is what the frame of a file takes in a prompt, in tokens.
+	perFile = 40
+)
+
+// piece is a part of a file in a bundle.
+type piece struct {
+	subject *subject
+	part    prompt.Part
+}
+
+// bundle is what one finder reads.
+type bundle struct {
+	pieces []piece
+	// surroundings are snippets from elsewhere, best first.
+	surroundings []prompt.Snippet
+	// tokens is the estimate for the pieces.
+	tokens int
+}
+
+// shares of the prompt's tokens: what is not under review must not push out what is.
+type shares struct {
+	pieces, surroundings, guidance int
+}
+
+// room divides a prompt of the configured size.
+func (r *run) room() shares {
+	frame, err := r.prompts.Finder(prompt.FinderInput{Change: r.about, MaxFindings: maxFindings})
+	used := prompt.Tokens(frame.System + frame.User)
+	if err != nil {
+		used = r.options.PromptTokens / 3
+	}
+	left := max(r.options.PromptTokens-used, 800)
+	s := shares{surroundings: left / 6, guidance: left / 8}
+	s.pieces = left - s.surroundings - s.guidance - min(left/12, 400)
+	return s
+}
+
+// bundle packs the shown parts of all files into as few prompts as hold them, in the order of the diff, which keeps
+// directories together. A file that is too large for one is split between them.
+func (r *run) bundle() {
+	room := r.room()
+	for _, s := range r.subjects {
+		var pieces []piece
+		whole := 0
+		for _, w := range s.windows() {
+			p := s.part(w)
+			if len(p.Lines) == 0 {
+				continue
+			}
+			if p.Cut > 0 {
+				r.omit(s.path, fmt.Sprintf("deleted file: its last %d lines were not shown", p.Cut), true)
+			}
+			for _, p := range s.split(p, room.pieces-perFile) {
+				pieces = append(pieces, piece{subject: s, part: p})
+				whole += tokens(p)
+			}
+		}
+		if len(pieces) == 0 {
+			r.omit(s.path, "none of its lines could be shown", false)
+			continue
+		}
+		if last := r.lastBundle(); last == nil || last.tokens+whole+perFile > room.pieces {
+			r.bundles = append(r.bundles, &bundle{})
+		}
+		for _, p := range pieces {
+			r.put(p, room.pieces)
+		}
+	}
+	r.limitBundles()
+	r.noteGuidance(room)
+}
+
+func (r *run) lastBundle() *bundle {
+	if len(r.bundles) == 0 {
+		return nil
+	}
+	return r.bundles[len(r.bundles)-1]
+}
+
+// put adds a piece to the last bundle, or to a new one.
+func (r *run) put(p piece, room int) {
+	b := r.lastBundle()
+	need := tokens(p.part)
+	if !b.holds(p.subject) {
+		need += perFile
+	}
+	if len(b.pieces) > 0 && b.tokens+need > room {
+		b = &bundle{}
+		r.bundles = append(r.bundles, b)
+	}
+	b.pieces = append(b.pieces, p)
+	b.tokens += need
+}
+
+func (b *bundle) holds(s *subject) bool {
+	return slices.ContainsFunc(b.pieces, func(p piece) bool { return p.subject == s })
+}
+
+// limitBundles leaves out what lies beyond the number of finders that one review may take.
+func (r *run) limitBundles() {
+	if len(r.bundles) <= maxBundles {
+		return
+	}
+	for _, b := range r.bundles[maxBundles:] {
+		r.missed(b, "the change is too large for one review")
+	}
+	r.bundles = r.bundles[:maxBundles]
+}
+
+// missed omits what a bundle holds. A file of which other parts were reviewed counts as reviewed.
+func (r *run) missed(b *bundle, reason string) {
+	for _, p := range b.pieces {
+		if r.elsewhere(p.subject, b) {
+			p.subject.seen = true
+			r.omit(p.subject.path, fmt.Sprintf("%s: %s", spanOf(p.part), reason), false)
+			continue
+		}
+		r.omit(p.subject.path, reason, false)
+	}
+}
+
+// elsewhere says whether another bundle under review holds a part of a file, too.
+func (r *run) elsewhere(s *subject, not *bundle) bool {
+	return slices.ContainsFunc(r.bundles[:min(len(r.bundles), maxBundles)], func(b *bundle) bool { return b != not && b.holds(s) })
+}
+
+// files groups the pieces of a bundle by file.
+func (b *bundle) files() []prompt.File { return filesOf(b.pieces) }
+
+func filesOf(pieces []piece) []prompt.File {
+	var list []prompt.File
+	var last *subject
+	for _, p := range pieces {
+		if p.subject != last {
+			list = append(list, prompt.File{Path: p.subject.path, About: p.subject.about()})
+			last = p.subject
+		}
+		f := &list[len(list)-1]
+		f.Parts = append(f.Parts, p.part)
+	}
+	return list
+}
+
+// shows says whether a bundle shows a line of the new side of a file.
+func (b *bundle) shows(s *subject, line int) bool {
+	for _, p := range b.pieces {
+		if p.subject != s {
+			continue
+		}
+		for _, l := range p.part.Lines {
+			if l.Number == line {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// halves splits a bundle whose answer was too much for the model: by its files, or its one part by its lines.
+func (b *bundle) halves() []*bundle {
+	if n := len(b.pieces); n > 1 {
+		return []*bundle{
+			{pieces: b.pieces[:n/2], surroundings: b.surroundings},
+			{pieces: b.pieces[n/2:], surroundings: b.surroundings},
+		}
+	}
+	if len(b.pieces) == 0 {
+		return nil
+	}
+	p := b.pieces[0]
+	first, second, ok := p.subject.halve(p.part)
+	if !ok {
+		return nil
+	}
+	return []*bundle{
+		{pieces: []piece{{p.subject, first}}, surroundings: b.surroundings},
+		{pieces: []piece{{p.subject, second}}, surroundings: b.surroundings},
+	}
+}
+
+// instructions gives the maintainers' guidance for the files of a bundle, within a share of the prompt, and the globs of
+// what did not fit.
+func (r *run) instructions(b *bundle, room int) (list []prompt.Instruction, leftOut []string) {
+	for _, i := range r.options.Instructions {
+		if !slices.ContainsFunc(b.pieces, func(p piece) bool { return doublestar.MatchUnvalidated(i.Path, p.subject.path) }) {
+			continue
+		}
+		text := r.masker.text(i.Instructions)
+		need := prompt.Tokens(i.Path+text) + perFile/2
+		if need > room {
+			leftOut = append(leftOut, i.Path)
+			continue
+		}
+		room -= need
+		list = append(list, prompt.Instruction{Path: i.Path, Text: text})
+	}
+	return list, leftOut
+}
+
+// noteGuidance tells of guidance that is too long for a prompt.
+func (r *run) noteGuidance(room shares) {
+	if cutTokens(r.options.Guidelines, room.guidance/2) != strings.TrimSpace(r.options.Guidelines) {
+		r.note("The guidelines are too long and were read in part.")
+	}
+	for _, b := range r.bundles {
+		_, leftOut := r.instructions(b, room.guidance/2)
+		for _, path := range leftOut {
+			r.note(fmt.Sprintf("The path_instructions for %s are too long and were left out where they did not fit.", path))
+		}
+	}
+}
+
+// others lists the changed files that a bundle does not show.
+func (r *run) others(b *bundle) []string {
+	var list []string
+	for i := range r.change.Diff.Files {
+		f := &r.change.Diff.Files[i]
+		if slices.ContainsFunc(b.pieces, func(p piece) bool { return p.subject.file == f }) {
+			continue
+		}
+		if len(list) == maxOthers {
+			return append(list, fmt.Sprintf("and %d more", len(r.change.Diff.Files)-len(b.files())-maxOthers))
+		}
+		list = append(list, otherFile(f))
+	}
+	return list
+}
+
+func otherFile(f *diff.File) string {
+	added, deleted := f.Counts()
+	path := f.Path()
+	if len(path) > 160 {
+		path = "…" + strings.ToValidUTF8(path[len(path)-160:], "")
+	}
+	return fmt.Sprintf("%s (+%d -%d)", path, added, deleted)
+}

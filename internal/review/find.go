@@ -1,0 +1,230 @@
+package review
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/openrabbit/openrabbit/internal/finding"
+	"github.com/openrabbit/openrabbit/internal/prompt"
+)
+
+// candidate is what a finder reported, with where it came from.
+type candidate struct {
+	finding.Candidate
+	bundle *bundle
+	// invalid is set for an entry that has not the form of a finding.
+	invalid bool
+}
+
+// report is what came of one bundle.
+type report struct {
+	candidates []candidate
+	// missed are the bundles, or halves of them, that no usable answer came for, and why.
+	missed []miss
+}
+
+type miss struct {
+	bundle  *bundle
+	outcome Outcome
+}
+
+// review asks for the summary and the defects side by side, and then for a verdict on each candidate. The summary may
+// take until the end: nothing waits for it.
+func (r *run) review(ctx context.Context) error {
+	if err := r.stage(ctx, StageReview, 0, len(r.bundles)); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		told    *summary
+		outcome Outcome
+		failed  error
+	)
+	summarized := make(chan struct{})
+	go func() {
+		defer close(summarized)
+		if told, outcome, failed = r.summarize(ctx); failed != nil {
+			cancel()
+		}
+	}()
+	err := r.findAndVerify(ctx)
+	if err != nil {
+		cancel()
+	}
+	<-summarized
+	// Whichever failed first has stopped the other, which then only says that it was stopped.
+	if failed != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		err = failed
+	}
+	if err != nil {
+		return err
+	}
+	r.take(told, outcome)
+	return nil
+}
+
+func (r *run) findAndVerify(ctx context.Context) error {
+	reports := make([]report, len(r.bundles))
+	done := &counter{run: r, stage: StageReview, total: len(r.bundles)}
+	err := inParallel(ctx, len(r.bundles), r.parallel, func(ctx context.Context, i int) error {
+		var err error
+		if reports[i], err = r.find(ctx, i, r.bundles[i], true); err != nil {
+			return err
+		}
+		return done.one(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	var all []candidate
+	for _, rep := range reports {
+		for _, m := range rep.missed {
+			r.missed(m.bundle, because(m.outcome))
+		}
+		all = append(all, rep.candidates...)
+	}
+	return r.verify(ctx, r.screen(all))
+}
+
+// find asks for the defects of one bundle. An answer that was too much is asked for once more in halves.
+func (r *run) find(ctx context.Context, number int, b *bundle, maySplit bool) (report, error) {
+	p, err := r.finderPrompt(number, b)
+	if err != nil {
+		return report{}, err
+	}
+	answer, err := r.ask(ctx, Main, p, finderTokens)
+	if err != nil {
+		return report{}, err
+	}
+	var got findings
+	if decode(&answer, &got) {
+		return report{candidates: got.candidates(b)}, nil
+	}
+	halves := b.halves()
+	if !maySplit || halves == nil || (answer.Outcome != OutcomeTruncated && answer.Outcome != OutcomeTooLong) {
+		return report{missed: []miss{{b, answer.Outcome}}}, nil
+	}
+	parts := make([]report, len(halves))
+	err = inParallel(ctx, len(halves), len(halves), func(ctx context.Context, i int) error {
+		var err error
+		parts[i], err = r.find(ctx, number, halves[i], false)
+		return err
+	})
+	if err != nil {
+		return report{}, err
+	}
+	var all report
+	for _, part := range parts {
+		all.candidates = append(all.candidates, part.candidates...)
+		all.missed = append(all.missed, part.missed...)
+	}
+	return all, nil
+}
+
+// finderPrompt writes the question. When the whole is longer than a prompt may be, surroundings go first.
+func (r *run) finderPrompt(number int, b *bundle) (prompt.Prompt, error) {
+	room := r.room()
+	instructions, _ := r.instructions(b, room.guidance/2)
+	in := prompt.FinderInput{
+		Change: r.about, Language: r.options.Language,
+		Guidelines:   cutTokens(r.options.Guidelines, room.guidance/2),
+		Instructions: instructions,
+		Part:         number + 1, Parts: len(r.bundles),
+		Files: b.files(), Others: r.others(b), Surroundings: b.surroundings,
+		Known: r.known(b), MaxFindings: maxFindings,
+	}
+	for {
+		p, err := r.prompts.Finder(in)
+		if err != nil {
+			return prompt.Prompt{}, fmt.Errorf("write finder prompt: %w", err)
+		}
+		n := len(in.Surroundings)
+		switch {
+		case prompt.Tokens(p.System+p.User) <= r.options.PromptTokens:
+			return p, nil
+		case n > 0:
+			in.Surroundings = in.Surroundings[:n-1]
+		case len(in.Others) > 0:
+			in.Others = nil
+		default:
+			return p, nil
+		}
+	}
+}
+
+// cutTokens cuts a text to so many tokens.
+func cutTokens(s string, n int) string { return clip(s, n*7/2) }
+
+// known lists the facts about the files of a bundle, so that a finder need not repeat them.
+func (r *run) known(b *bundle) []string {
+	var list []string
+	for _, f := range r.facts {
+		for _, file := range b.files() {
+			if file.Path == f.Path && len(list) < maxOthers {
+				list = append(list, fmt.Sprintf("%s:%d: %s", f.Path, f.Anchor.Start, f.Title))
+			}
+		}
+	}
+	return list
+}
+
+// findings is a finder's answer. Some models leave the object around the list away.
+type findings struct {
+	Findings []json.RawMessage `json:"findings"`
+}
+
+// UnmarshalJSON reads {"findings": […]} or […].
+func (f *findings) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '[' {
+		return json.Unmarshal(text, &f.Findings)
+	}
+	type plain findings
+	return json.Unmarshal(text, (*plain)(f))
+}
+
+// entry is one finding of an answer. Numbers may be of any form: they are hints.
+type entry struct {
+	Path       string  `json:"path"`
+	Quote      string  `json:"quote"`
+	StartLine  float64 `json:"start_line"`
+	EndLine    float64 `json:"end_line"`
+	Severity   string  `json:"severity"`
+	Category   string  `json:"category"`
+	Title      string  `json:"title"`
+	Body       string  `json:"body"`
+	Suggestion *string `json:"suggestion"`
+	Confidence float64 `json:"confidence"`
+}
+
+// candidates reads the entries, in their order. One that cannot be read is counted, not lost.
+func (f findings) candidates(b *bundle) []candidate {
+	list := make([]candidate, 0, len(f.Findings))
+	for _, text := range f.Findings {
+		var e entry
+		if err := json.Unmarshal(text, &e); err != nil {
+			list = append(list, candidate{bundle: b, invalid: true})
+			continue
+		}
+		c := candidate{bundle: b, Candidate: finding.Candidate{
+			Path: e.Path, Quote: prompt.Restore(e.Quote), StartLine: whole(e.StartLine), EndLine: whole(e.EndLine),
+			Severity: e.Severity, Category: e.Category, Title: e.Title, Body: e.Body, Confidence: e.Confidence,
+		}}
+		if e.Suggestion != nil {
+			c.Suggestion = prompt.Restore(*e.Suggestion)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// whole makes a line number of a number; 0 for what cannot be one.
+func whole(f float64) int {
+	if !(f >= 1 && f <= math.MaxInt32) {
+		return 0
+	}
+	return int(f)
+}

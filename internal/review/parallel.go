@@ -1,0 +1,53 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// inParallel calls do for 0 to n-1, at most limit at once, and waits for all. The first error, by number, is returned
+// and stops the others; one that only says that it was stopped does not hide its cause.
+func inParallel(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
+	if n == 0 {
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, n)
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(limit, n) {
+		wg.Go(func() {
+			for i := range next {
+				if errs[i] = do(ctx, i); errs[i] != nil {
+					cancel()
+				}
+			}
+		})
+	}
+feed:
+	for i := range n {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+			errs[i] = ctx.Err()
+			break feed
+		}
+	}
+	close(next)
+	wg.Wait()
+	var stopped error
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case errors.Is(err, context.Canceled):
+			if stopped == nil {
+				stopped = err
+			}
+		default:
+			return err
+		}
+	}
+	return stopped
+}
