@@ -62,7 +62,7 @@ func NewApp(cfg AppConfig, log *slog.Logger) (*App, error) {
 		cfg.Timeout = DefaultTimeout
 	}
 	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+		log = discard()
 	}
 	guarded := &guard{api: api, next: newBase(cfg.Timeout), log: log, now: time.Now}
 	// ghinstallation signs as the App. Its installation transport is not used: it cannot drop a token that was refused,
@@ -76,6 +76,8 @@ func NewApp(cfg AppConfig, log *slog.Logger) (*App, error) {
 		tokens: map[review.InstallationID]*installationToken{},
 	}, nil
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // newGitHub makes a go-github client over a transport.
 func newGitHub(api *url.URL, transport http.RoundTripper) *gh.Client {
@@ -196,7 +198,7 @@ func NewTokenClient(token config.Secret, apiURL string) (*Client, error) {
 	if token.IsZero() {
 		return nil, errors.New("github token: not set")
 	}
-	guarded := &guard{api: api, next: newBase(DefaultTimeout), log: slog.New(slog.DiscardHandler), now: time.Now}
+	guarded := &guard{api: api, next: newBase(DefaultTimeout), log: discard(), now: time.Now}
 	c := &Client{gh: newGitHub(api, &authorized{from: staticToken(token), next: guarded}), timeout: DefaultTimeout}
 	var me identity
 	c.login = func(ctx context.Context) (string, error) {

@@ -63,12 +63,18 @@ func TestThingsThatAreNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, call := range map[string]func() error{
-		"number":                  func() error { _, err := w.client.PullRequest(t.Context(), repo, 99); return err },
-		"another installation's":  func() error { _, err := w.client.File(t.Context(), "other/secret", "nosuchsha", "x"); return nilIs(err) },
-		"commit":                  func() error { _, err := w.client.MergeBase(t.Context(), repo, "main", "0123456789"); return err },
-		"commit of a file":        func() error { _, err := w.client.File(t.Context(), repo, "0123456789", "x"); return err },
-		"installation":            func() error { _, err := w.app.Installation(99).PullRequest(t.Context(), repo, 1); return err },
-		"commit of an archive":    func() error { _, err := w.client.EachFile(t.Context(), repo, "012345", github.ArchiveLimits{}, nil); return err },
+		"number": func() error { _, err := w.client.PullRequest(t.Context(), repo, 99); return err },
+		"another installation's": func() error {
+			_, err := w.client.File(t.Context(), "other/secret", "nosuchsha", "x")
+			return nilIs(err)
+		},
+		"commit":           func() error { _, err := w.client.MergeBase(t.Context(), repo, "main", "0123456789"); return err },
+		"commit of a file": func() error { _, err := w.client.File(t.Context(), repo, "0123456789", "x"); return err },
+		"installation":     func() error { _, err := w.app.Installation(99).PullRequest(t.Context(), repo, 1); return err },
+		"commit of an archive": func() error {
+			_, err := w.client.EachFile(t.Context(), repo, "012345", github.ArchiveLimits{}, nil)
+			return err
+		},
 		"comment that is edited":  func() error { return w.client.EditComment(t.Context(), repo, 99, "x") },
 		"check run that is ended": func() error { return w.client.UpdateCheckRun(t.Context(), repo, 99, github.CheckOutput{Title: "x"}) },
 	} {

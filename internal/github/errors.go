@@ -253,6 +253,9 @@ func wrap(op string, write bool, err error) error {
 		}
 		named := *e
 		named.Op = op
+		if write && named.Kind == TooLarge && named.Status == 0 {
+			named.Kind = Ambiguous // it was carried out, and we cannot read what came of it
+		}
 		return &named
 	}
 	e := &Error{Op: op, Kind: Unavailable}

@@ -72,7 +72,7 @@ type faults struct {
 }
 
 func newFaults(seed uint64) faults {
-	return faults{mu: &sync.Mutex{}, dice: rand.New(rand.NewPCG(seed, seed))} //nolint:gosec // dice of a test, to be repeated by seed
+	return faults{mu: &sync.Mutex{}, dice: rand.New(rand.NewPCG(seed, seed))} // dice of a test, to be repeated by seed
 }
 
 // Inject puts a fault into force. Of several that fit, the one injected first strikes.

@@ -1,7 +1,7 @@
 package githubtest
 
 import (
-	"crypto/sha1" //nolint:gosec // git's object names are SHA-1
+	"crypto/sha1" // git's object names are SHA-1
 	"encoding/hex"
 	"fmt"
 	"sort"
@@ -20,7 +20,7 @@ type commit struct {
 
 // object gives the name that git gives an object.
 func object(kind, content string) string {
-	sum := sha1.Sum([]byte(fmt.Sprintf("%s %d\x00%s", kind, len(content), content))) //nolint:gosec // git's object names are SHA-1
+	sum := sha1.Sum([]byte(fmt.Sprintf("%s %d\x00%s", kind, len(content), content))) // git's object names are SHA-1
 	return hex.EncodeToString(sum[:])
 }
 

@@ -131,7 +131,7 @@ func (s *Server) pullSimple(p *pull) obj {
 	labels := make([]obj, len(p.labels))
 	for i, l := range p.labels {
 		labels[i] = obj{
-			"id": s.userID("label:" + l), "node_id": node("LA", l), "url": at + "/labels/" + l, "name": l, "description": nil,
+			"id": s.userID("label:" + l), "node_id": node("LA", l), "url": at + "/labels/" + l, "name": l, "description": "",
 			"color": "ededed", "default": false,
 		}
 	}

@@ -32,8 +32,36 @@ var loadDescription = sync.OnceValues(func() (*description, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load github's description: %w", err)
 	}
+	if err := correct(doc); err != nil {
+		return nil, err
+	}
 	return &description{doc: doc}, nil
 })
+
+// correct mends what the description says wrongly.
+//
+//   - GET /app/installations: an account is a user or an enterprise; the description wants it to be both at once. It has
+//     it right for GET /app/installations/{installation_id}.
+func correct(doc *openapi3.T) error {
+	media := doc.Paths.Value("/app/installations").Get.Responses.Status(http.StatusOK).Value.Content.Get("application/json")
+	account := media.Schema.Value.Items.Value.Properties["account"]
+	if account == nil || len(account.Value.AllOf) != 2 {
+		return errors.New("github's description of installations has changed: look whether it still needs to be corrected")
+	}
+	account.Value.AnyOf, account.Value.AllOf = account.Value.AllOf, nil
+	return nil
+}
+
+// Operations gives the names of all operations that the server answers: "GET /repos/{owner}/{repo}".
+func Operations() []string {
+	var all []string
+	for _, r := range routes() {
+		if r.outside == nil {
+			all = append(all, r.String())
+		}
+	}
+	return all
+}
 
 // deviation gives the reason why GitHub may give an answer that its description does not have, "" when there is none.
 func deviation(op *openapi3.Operation, r *request, a answer) string {
@@ -44,6 +72,8 @@ func deviation(op *openapi3.Operation, r *request, a answer) string {
 		return "the diff media type of a pull request is in the documentation, and in the description only for compare"
 	case a.status == http.StatusOK && media == "application/vnd.github.raw+json" && strings.HasSuffix(r.route.template, "/contents/{path}"):
 		return "the raw media type is in the documentation and not in the description"
+	case a.status == http.StatusOK && media == "application/vnd.github.diff":
+		return "described as a string, which our validator takes for JSON"
 	case described:
 		return ""
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden, a.status == http.StatusTooManyRequests:
