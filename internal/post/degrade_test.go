@@ -140,6 +140,27 @@ func TestDegradeBlamesNoComment(t *testing.T) {
 	}
 }
 
+// TestDegradeOnce: a refusal that does not come again costs no comment its place.
+func TestDegradeOnce(t *testing.T) {
+	t.Parallel()
+	for n := range 6 {
+		w := newWorld()
+		once := false
+		w.forge.bad = func(post.Comment) bool {
+			refuse := !once
+			once = true
+			return refuse
+		}
+		got, err := post.Publish(t.Context(), w.deps(), draftOf("r1", comments(n+1)...))
+		if n == 0 {
+			continue // one comment alone, refused: that is the proof
+		}
+		if err != nil || len(got.Posted) != n+1 || len(got.Refused)+len(got.Degraded) != 0 {
+			t.Errorf("%d comments: result = %+v, error %v", n+1, got, err)
+		}
+	}
+}
+
 // TestDegradeNamed: comments that a refusal names are not searched for.
 func TestDegradeNamed(t *testing.T) {
 	t.Parallel()

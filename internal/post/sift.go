@@ -41,7 +41,7 @@ func (c *composition) sift(ctx context.Context, live []int) error {
 	return nil
 }
 
-// offenders halves a set that holds at least one comment GitHub refuses until they are found. Once the drafts are used
+// offenders halves a set that was refused until the comments that are refused alone are found. Once the drafts are used
 // up, whatever is still suspected counts as one.
 func (c *composition) offenders(ctx context.Context, set []int) ([]int, error) {
 	if len(set) == 1 || c.drafts >= maxDrafts {
@@ -52,15 +52,18 @@ func (c *composition) offenders(ctx context.Context, set []int) ([]int, error) {
 	if err != nil || c.visible != 0 {
 		return nil, err
 	}
-	if ok {
-		return c.offenders(ctx, right)
-	}
-	bad, err := c.offenders(ctx, left)
-	if err != nil || c.visible != 0 {
-		return nil, err
+	var bad []int
+	if !ok {
+		if bad, err = c.offenders(ctx, left); err != nil || c.visible != 0 {
+			return nil, err
+		}
 	}
 	if c.drafts >= maxDrafts {
 		return append(slices.Clone(bad), right...), nil
+	}
+	// When the left half is good it must be the right one. One comment gets no blame without proof all the same.
+	if ok && len(right) > 1 {
+		return c.offenders(ctx, right)
 	}
 	ok, err = c.probe(ctx, right)
 	if err != nil || c.visible != 0 || ok {
