@@ -118,8 +118,25 @@ func splitPair(s, sep string) (first, second string, ok bool) {
 		first, second, _ = strings.Cut(s, sep)
 		return first, second, true
 	}
-	return "", "", false
+	// Prefixes of different lengths move the middle: the one place where both sides name the same file is it.
+	for at := 0; len(s) <= maxPair; at++ {
+		i := strings.Index(s[at:], sep)
+		if i < 0 {
+			break
+		}
+		at += i
+		if _, same := sameName(s[:at], s[at+len(sep):]); same {
+			if ok {
+				return "", "", false
+			}
+			first, second, ok = s[:at], s[at+len(sep):], true
+		}
+	}
+	return first, second, ok
 }
+
+// maxPair is the length of two of the longest paths; a search through more would take too long.
+const maxPair = 10_000
 
 // sameName strips the prefixes of two names of one file: none when they are equal ("--no-prefix"), else a first
 // component that differs ("a/", "b/", "i/", "w/", or any other).
