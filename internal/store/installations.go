@@ -82,19 +82,26 @@ func (s *Store) UpsertRepository(ctx context.Context, tx pg.Tx, r Repository) er
 	return nil
 }
 
-// DeleteRepository forgets everything of a repository, if it belongs to the installation, and gives the River jobs of
-// its reviews that had not ended, for the caller to cancel in the same transaction.
-func (s *Store) DeleteRepository(ctx context.Context, tx pg.Tx, installation review.InstallationID, id review.RepositoryID) (jobs []int64, err error) {
-	jobs, err = liveJobs(ctx, tx, `installation_id = $1 AND repository_id = $2`, int64(installation), int64(id))
+// DeleteRepositories forgets everything of those repositories that belong to the installation, and gives the River jobs
+// of their reviews that had not ended, for the caller to cancel in the same transaction.
+func (s *Store) DeleteRepositories(ctx context.Context, tx pg.Tx, installation review.InstallationID, ids []review.RepositoryID) (jobs []int64, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	numbers := make([]int64, len(ids))
+	for i, id := range ids {
+		numbers[i] = int64(id)
+	}
+	jobs, err = liveJobs(ctx, tx, `installation_id = $1 AND repository_id = ANY($2)`, int64(installation), numbers)
 	if err != nil {
-		return nil, fmt.Errorf("delete repository %d: %w", id, err)
+		return nil, fmt.Errorf("delete repositories: %w", err)
 	}
 	for _, sql := range []string{
-		`DELETE FROM model_calls WHERE installation_id = $1 AND repository_id = $2`,
-		`DELETE FROM repositories WHERE installation_id = $1 AND id = $2`,
+		`DELETE FROM model_calls WHERE installation_id = $1 AND repository_id = ANY($2)`,
+		`DELETE FROM repositories WHERE installation_id = $1 AND id = ANY($2)`,
 	} {
-		if _, err := tx.Exec(ctx, sql, int64(installation), int64(id)); err != nil {
-			return nil, fmt.Errorf("delete repository %d: %w", id, err)
+		if _, err := tx.Exec(ctx, sql, int64(installation), numbers); err != nil {
+			return nil, fmt.Errorf("delete repositories: %w", err)
 		}
 	}
 	return jobs, nil

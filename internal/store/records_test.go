@@ -203,7 +203,7 @@ func TestInstallations(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.tx(func(ctx context.Context, tx pg.Tx) error { // of another installation: nothing
-		jobs, err := w.DeleteRepository(ctx, tx, installation+1, repository)
+		jobs, err := w.DeleteRepositories(ctx, tx, installation+1, []review.RepositoryID{repository})
 		if len(jobs) != 0 {
 			t.Errorf("cancelled %v of another installation", jobs)
 		}

@@ -68,6 +68,15 @@ func (s *Store) Review(ctx context.Context, id review.ID) (Review, error) {
 	return r, nil
 }
 
+// ReviewIn is Review in the caller's transaction.
+func (s *Store) ReviewIn(ctx context.Context, tx pg.Tx, id review.ID) (Review, error) {
+	r, err := readReview(ctx, tx, id)
+	if err != nil {
+		return Review{}, fmt.Errorf("read review %s: %w", id, err)
+	}
+	return r, nil
+}
+
 func readReview(ctx context.Context, q querier, id review.ID) (Review, error) {
 	if !known(id) {
 		return Review{}, ErrNotFound

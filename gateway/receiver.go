@@ -1,0 +1,282 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/openrabbit/openrabbit/internal/intake"
+	"github.com/openrabbit/openrabbit/internal/review"
+	"github.com/openrabbit/openrabbit/internal/telemetry"
+)
+
+const webhookPath = "/webhooks/github"
+
+// Status is the first word of an answer.
+type Status string
+
+// The statuses. The first four are 2xx.
+const (
+	StatusAccepted    Status = "accepted"
+	StatusIgnored     Status = "ignored"
+	StatusDuplicate   Status = "duplicate"
+	StatusPing        Status = "ping"
+	StatusRefused     Status = "refused"
+	StatusUnavailable Status = "unavailable"
+)
+
+// retryAfter is what a sender is told when there is no room. GitHub does not retry by itself; others do.
+const retryAfter = "2"
+
+// Reasons of refusals.
+const (
+	reasonMethod      = "method_not_allowed"
+	reasonSignature   = "bad_signature"
+	reasonTooLarge    = "too_large"
+	reasonTooSlow     = "too_slow"
+	reasonIncomplete  = "incomplete"
+	reasonHeaders     = "bad_headers"
+	reasonContentType = "unsupported_content_type"
+	reasonMalformed   = "malformed"
+	reasonOverload    = "overload"
+	reasonDatabase    = "database"
+)
+
+// answer is what a delivery is answered with. Its JSON is the body.
+type answer struct {
+	Status Status    `json:"status"`
+	Reason string    `json:"reason"`
+	Review review.ID `json:"review"`
+
+	code int
+	// hangUp closes the connection: what the client still sends would be read otherwise.
+	hangUp bool
+}
+
+func refuse(code int, reason string) answer {
+	return answer{Status: StatusRefused, Reason: reason, code: code}
+}
+
+func unavailable(reason string) answer {
+	return answer{Status: StatusUnavailable, Reason: reason, code: http.StatusServiceUnavailable}
+}
+
+// receiver answers POST /webhooks/github.
+type receiver struct {
+	verifier
+	cfg       Config
+	log       *slog.Logger
+	metrics   *metrics
+	inbox     *inbox
+	bodies    *bodies
+	inFlight  chan struct{}
+	failpoint func(name string)
+}
+
+// ServeHTTP answers one request. The server has set the deadline for reading it.
+func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begun := time.Now()
+	a := rc.receive(w, r)
+	rc.metrics.answered(a, time.Since(begun))
+	rc.failpoint("before_write")
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if a.hangUp {
+		header.Set("Connection", "close")
+	}
+	switch a.code {
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", retryAfter)
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", http.MethodPost)
+	}
+	w.WriteHeader(a.code)
+	// When the client has gone it delivers again, and finds the row.
+	_ = json.NewEncoder(w).Encode(a)
+}
+
+func (rc *receiver) receive(w http.ResponseWriter, r *http.Request) answer {
+	if r.Method != http.MethodPost {
+		return refuse(http.StatusMethodNotAllowed, reasonMethod).andHangUp()
+	}
+	signature, ok := claimed(r.Header)
+	if !ok {
+		rc.metrics.unsigned()
+		return refuse(http.StatusUnauthorized, reasonSignature).andHangUp()
+	}
+	if r.ContentLength > rc.cfg.MaxBody {
+		return refuse(http.StatusRequestEntityTooLarge, reasonTooLarge).andHangUp()
+	}
+	content, err := rc.bodies.read(http.MaxBytesReader(w, r.Body, rc.cfg.MaxBody))
+	defer content.release()
+	if err != nil {
+		return unread(err).andHangUp()
+	}
+	// The body is here: from now on the deadline would only end the request.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	rc.failpoint("read")
+
+	secret := rc.verify(signature, content)
+	if secret < 0 {
+		rc.metrics.unsigned()
+		return refuse(http.StatusUnauthorized, reasonSignature)
+	}
+	rc.metrics.signed(secret)
+	rc.failpoint("verified")
+
+	select {
+	case rc.inFlight <- struct{}{}:
+		defer func() { <-rc.inFlight }()
+	default:
+		return unavailable(reasonOverload)
+	}
+	return rc.verified(r, content)
+}
+
+func (a answer) andHangUp() answer {
+	a.hangUp = true
+	return a
+}
+
+// unread answers a body that did not come whole.
+func unread(err error) answer {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return refuse(http.StatusRequestEntityTooLarge, reasonTooLarge)
+	case errors.Is(err, errNoRoom):
+		return unavailable(reasonOverload)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refuse(http.StatusRequestTimeout, reasonTooSlow)
+	default:
+		return refuse(http.StatusBadRequest, reasonIncomplete)
+	}
+}
+
+// verified answers a delivery whose signature is good.
+func (rc *receiver) verified(r *http.Request, content *body) answer {
+	guid, event := r.Header.Get("X-GitHub-Delivery"), r.Header.Get("X-GitHub-Event")
+	if !isWord(guid, 100) || !isWord(event, 64) {
+		return refuse(http.StatusBadRequest, reasonHeaders)
+	}
+	log := rc.log.With(telemetry.KeyDelivery, guid, "event", event)
+	// GitHub may have hung up; what was delivered is kept all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rc.cfg.StoreTimeout)
+	defer cancel()
+
+	form, ok := mediaType(r.Header)
+	if !ok {
+		return refuse(http.StatusUnsupportedMediaType, reasonContentType)
+	}
+	raw := content.bytes()
+	payload, err := raw, error(nil)
+	if form {
+		payload, err = formPayload(raw)
+	}
+	var decision intake.Decision
+	if err == nil {
+		decision, err = intake.Decide(event, payload, rc.cfg.Self)
+	}
+	if err != nil {
+		return rc.malformed(ctx, log, guid, event, err, raw)
+	}
+	outcome, err := rc.inbox.Accept(ctx, Delivery{GUID: guid, Event: event, Decision: decision})
+	if err != nil {
+		log.ErrorContext(ctx, "delivery not stored", telemetry.KeyError, err)
+		return unavailable(reasonDatabase)
+	}
+	rc.metrics.delivery(event, outcome)
+	logDelivery(ctx, log, decision, outcome)
+	return outcome.answer()
+}
+
+// malformed keeps a body that a sender who knows the secret sent, for people to look at.
+func (rc *receiver) malformed(ctx context.Context, log *slog.Logger, guid, event string, problem error, raw []byte) answer {
+	log.WarnContext(ctx, "delivery malformed", telemetry.KeyError, problem)
+	if err := rc.inbox.store.Quarantine(ctx, guid, event, problem.Error(), raw); err != nil {
+		log.ErrorContext(ctx, "malformed delivery not stored", telemetry.KeyError, err)
+		return unavailable(reasonDatabase)
+	}
+	return refuse(http.StatusBadRequest, reasonMalformed)
+}
+
+func logDelivery(ctx context.Context, log *slog.Logger, d intake.Decision, o Outcome) {
+	level := slog.LevelDebug
+	if o.Status == StatusAccepted {
+		level = slog.LevelInfo
+	}
+	log.Log(ctx, level, "delivery answered", "action", d.Action, "status", string(o.Status), "reason", o.Reason,
+		telemetry.KeyInstallation, int64(d.InstallationID), telemetry.KeyRepository, d.Repository.Name,
+		telemetry.KeyPullRequest, d.Number, telemetry.KeyHead, d.Head, telemetry.KeyReview, string(o.ReviewID))
+}
+
+func (o Outcome) answer() answer {
+	a := answer{Status: o.Status, Reason: o.Reason, Review: o.ReviewID, code: http.StatusAccepted}
+	if o.Status == StatusDuplicate || o.Status == StatusPing {
+		a.code = http.StatusOK
+	}
+	return a
+}
+
+// isWord accepts what GitHub's headers hold: a GUID, the name of an event.
+func isWord(s string, most int) bool {
+	if s == "" || len(s) > most {
+		return false
+	}
+	for _, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// mediaType says whether the body is a form; ok is false when it is neither that nor JSON, or is compressed.
+func mediaType(h http.Header) (form, ok bool) {
+	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		return false, false
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return false, false
+	}
+	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return false, false
+	}
+	form = kind == "application/x-www-form-urlencoded"
+	return form, form || kind == "application/json"
+}
+
+// formPayload gives the field "payload" of a form, which must be there once.
+func formPayload(raw []byte) ([]byte, error) {
+	payload, found := "", false
+	for pair := range strings.SplitSeq(string(raw), "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if name != "payload" {
+			continue
+		}
+		if found {
+			return nil, fmt.Errorf("%w: the form has two payloads", intake.ErrMalformed)
+		}
+		payload, found = value, true
+	}
+	if !found {
+		return nil, fmt.Errorf("%w: the form has no payload", intake.ErrMalformed)
+	}
+	text, err := url.QueryUnescape(payload)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the form is not encoded as one", intake.ErrMalformed)
+	}
+	return []byte(text), nil
+}
