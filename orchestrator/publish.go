@@ -147,9 +147,11 @@ func (a *attempt) meta(result *review.Result, secret []byte) render.Meta {
 
 // postReview brings the comments to GitHub.
 func (a *attempt) postReview(ctx context.Context, session *pg.LockSession, chosen *selection, marker string, secret []byte) (post.Result, error) {
-	steps := &steps{attempt: a, record: a.store.Posting(a.row.ID), session: session}
+	steps := &steps{
+		attempt: a, Forge: a.gh.Forge(a.row.Repository, a.row.Number, ""), record: a.store.Posting(a.row.ID), session: session,
+	}
 	return post.Publish(ctx, post.Deps{
-		Forge: a.gh.Forge(a.row.Repository, a.row.Number, ""), Record: steps, Fence: steps, Settle: a.cfg.Settle, Log: a.log,
+		Forge: steps, Record: steps, Fence: steps, Settle: a.cfg.Settle, Log: a.log,
 	}, post.Draft{
 		ReviewID: a.row.ID, Marker: marker, Head: a.row.Head, Comments: chosen.drafts(a.row.Repository),
 		ParseMarker: func(body string) (review.ID, bool) { return render.ParseMarker(secret, body) },

@@ -10,19 +10,31 @@ import (
 	"github.com/openrabbit/openrabbit/internal/store"
 )
 
-// steps is the record and the fence of a posting: the store's and the lock session's, with the review's own state
-// behind the fence, and the failpoints of the fault harness.
+// steps are the forge, the record and the fence of a posting: GitHub's, the store's and the lock session's, with the
+// review's own state behind the fence, and the failpoints of the fault harness.
 type steps struct {
 	*attempt
+	post.Forge
 	record  post.Record
 	session *pg.LockSession
 	drafted bool
 }
 
 var (
+	_ post.Forge  = (*steps)(nil)
 	_ post.Record = (*steps)(nil)
 	_ post.Fence  = (*steps)(nil)
 )
+
+// Look implements post.Forge. With a draft in hand it is the first thing that is done before the submit.
+func (s *steps) Look(ctx context.Context) (post.PullRequest, error) {
+	if s.drafted {
+		if err := s.fail(ctx, "before_submit"); err != nil {
+			return post.PullRequest{}, err
+		}
+	}
+	return s.Forge.Look(ctx)
+}
 
 // Load implements post.Record.
 func (s *steps) Load(ctx context.Context) (post.State, error) {
@@ -53,11 +65,6 @@ func (s *steps) Advance(ctx context.Context, stage post.Stage, id int64) error {
 
 // Check implements post.Fence. The lock is looked at last: nothing comes between it and what it guards.
 func (s *steps) Check(ctx context.Context) error {
-	if s.drafted {
-		if err := s.fail(ctx, "before_submit"); err != nil {
-			return err
-		}
-	}
 	row, err := s.store.Review(ctx, s.row.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
