@@ -290,6 +290,13 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s %s: %q, %v", c.side, c.path, got, err)
 		}
 	}
+	big, err := w.Push(repo, number, map[string]string{"big.txt": strings.Repeat("x", 9<<20)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.client.Files(repo, "", big).Read(t.Context(), diff.New, "big.txt"); got != nil || err != nil {
+		t.Errorf("a file beyond the cap: %d bytes, %v", len(got), err)
+	}
 	if got, err := w.client.Files(repo, "", pr.Head).Read(t.Context(), diff.Old, "main.go"); got != nil || err != nil {
 		t.Errorf("a side without a commit: %q, %v", got, err)
 	}
@@ -347,5 +354,48 @@ func TestEachFile(t *testing.T) {
 	w.Inject(githubtest.Fault{Route: "GET /_codeload/{owner}/{repo}/{ref}", Status: 200, Body: "<html>", Times: 1})
 	if _, _, err := collect(github.ArchiveLimits{}); github.KindOf(err) != github.Unavailable {
 		t.Errorf("no archive: %v", err)
+	}
+}
+
+// TestListedFiles reads a listing with what the stand-in itself never gives.
+func TestListedFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, githubtest.Options{DiffFiles: 1})
+	number, _ := w.open(t, map[string]string{"main.go": "x\n", "new.go": "package new\n"})
+	const commit = "0123456789012345678901234567890123456789"
+	w.Inject(githubtest.Fault{Route: "GET /repos/{owner}/{repo}/pulls/{pull_number}/files", Status: 200, Body: `[
+		{"filename":"cut.go","status":"modified","additions":9,"deletions":1,"changes":10,"patch":"@@ -1 +1 @@\n-a\n+b"},
+		{"filename":"lies.go","status":"modified","additions":1,"deletions":1,"changes":2,"patch":"@@ -1,5 +1 @@\n-a\n+b"},
+		{"filename":"none.go","status":"modified","additions":4000,"deletions":0,"changes":4000},
+		{"filename":"mode.sh","status":"changed","additions":0,"deletions":0,"changes":0},
+		{"filename":"copy.go","previous_filename":"source.go","status":"copied","additions":1,"deletions":1,"changes":2,"patch":"@@ -1 +1 @@\n-a\n+b\n\\ No newline at end of file"},
+		{"filename":"picture.png","status":"added","additions":0,"deletions":0,"changes":0,"sha":"` + commit + `"},
+		{"filename":"lib","status":"modified","additions":1,"deletions":1,"changes":2,"patch":"@@ -1 +1 @@\n-Subproject commit ` + commit + `\n+Subproject commit ` + strings.Repeat("a", 40) + `"},
+		{"filename":"cut.go","status":"modified","additions":1,"deletions":1,"changes":2,"patch":"@@ -1 +1 @@\n-a\n+b"},
+		{"status":"modified"}]`})
+	d, err := w.client.Diff(t.Context(), repo, number, github.PullRequest{Number: number})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]diff.File{
+		"cut.go":      {OldPath: "cut.go", Status: diff.StatusModified, Unseen: true},
+		"lies.go":     {OldPath: "lies.go", Status: diff.StatusModified, Unseen: true},
+		"none.go":     {OldPath: "none.go", Status: diff.StatusModified, Unseen: true},
+		"mode.sh":     {OldPath: "mode.sh", Status: diff.StatusModified},
+		"copy.go":     {OldPath: "source.go", Status: diff.StatusCopied},
+		"picture.png": {Status: diff.StatusAdded, Binary: true},
+		"lib":         {OldPath: "lib", Status: diff.StatusModified, Submodule: true},
+	} {
+		f := d.File(path)
+		if f == nil {
+			t.Errorf("%s is missing", path)
+			continue
+		}
+		if f.OldPath != want.OldPath || f.Status != want.Status || f.Unseen != want.Unseen || f.Binary != want.Binary || f.Submodule != want.Submodule || f.Unseen && len(f.Hunks) > 0 {
+			t.Errorf("%s = %+v", path, f)
+		}
+	}
+	if f := d.File("copy.go"); len(d.Files) != 7 || len(f.Hunks) != 1 || !f.Hunks[0].Lines[1].NoEOL {
+		t.Errorf("%d files, %+v", len(d.Files), f)
 	}
 }

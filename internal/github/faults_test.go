@@ -78,6 +78,9 @@ func TestKindsOfAnswers(t *testing.T) {
 			if name == "a circle" && op != "read" || name == "a redirect of a write" && op == "read" {
 				continue
 			}
+			if name == "9 MiB with 200" && op != "read" && op != "draft" {
+				continue // it takes long
+			}
 			c.fault.Route = route
 			armed := w.Inject(c.fault)
 			before := len(w.Requests())

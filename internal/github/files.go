@@ -97,7 +97,8 @@ func (c *Client) Files(repo, baseSHA, headSHA string) review.Files {
 	return &files{c: c, repo: repo, base: baseSHA, head: headSHA}
 }
 
-// Read implements review.Files.
+// Read implements review.Files. A file beyond File's cap counts as one whose content is not known: its change is still
+// in the diff, and nobody parses a file of that size.
 func (f *files) Read(ctx context.Context, side diff.Side, path string) ([]byte, error) {
 	ref := f.head
 	if side == diff.Old {
@@ -106,5 +107,9 @@ func (f *files) Read(ctx context.Context, side diff.Side, path string) ([]byte, 
 	if ref == "" || side == diff.SideUnknown {
 		return nil, nil
 	}
-	return f.c.File(ctx, f.repo, ref, path)
+	content, err := f.c.File(ctx, f.repo, ref, path)
+	if KindOf(err) == TooLarge {
+		return nil, nil
+	}
+	return content, err
 }
