@@ -80,6 +80,9 @@ func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 
 func dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 	addresses := strings.Split(target, ",")
+	for i, address := range addresses {
+		addresses[i] = strings.TrimSpace(address)
+	}
 	if err := cfg.validate(addresses); err != nil {
 		return nil, err
 	}
@@ -120,6 +123,7 @@ func dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 		}
 		options = append(options, grpc.WithTransportCredentials(&clientCredentials{files: files, name: cfg.ServerName}))
 	}
+	target = addresses[0]
 	if cfg.Dialer != nil {
 		options = append(options, grpc.WithContextDialer(cfg.Dialer))
 		target = "passthrough:///" + target
@@ -139,7 +143,7 @@ func (c ClientConfig) validate(addresses []string) error {
 		return errors.New("both TLS and plaintext are asked for")
 	}
 	for _, address := range addresses {
-		if strings.TrimSpace(address) == "" {
+		if address == "" {
 			return errors.New("an address is required")
 		}
 		network := "tcp"
@@ -245,7 +249,6 @@ var _ resolver.Builder = list(nil)
 func (l list) Build(_ resolver.Target, conn resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
 	var state resolver.State
 	for _, address := range l {
-		address = strings.TrimSpace(address)
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, err

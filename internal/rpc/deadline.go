@@ -23,6 +23,9 @@ type serverBudget struct {
 // infrastructure says whether a method is gRPC's own: health and reflection have no work to refuse.
 func infrastructure(method string) bool { return strings.HasPrefix(method, "/grpc.") }
 
+// isHealth says whether a method asks for our health.
+func isHealth(method string) bool { return strings.HasPrefix(method, "/grpc.health.v1.Health/") }
+
 // start gives the handler's context, or a refusal.
 func (b serverBudget) start(ctx context.Context, method string, stream bool) (context.Context, context.CancelFunc, error) {
 	if infrastructure(method) {

@@ -61,8 +61,12 @@ func registered[C prometheus.Collector](reg prometheus.Registerer, c C) (C, erro
 	return c, nil
 }
 
-// begin counts a call in and gives what counts it out.
+// begin counts a call in and gives what counts it out. Health and reflection are not counted: a client's watch runs as
+// long as its connection.
 func (m *serverMetrics) begin(ctx context.Context, log *slog.Logger, method string) func(error) {
+	if infrastructure(method) {
+		return func(error) {}
+	}
 	begun := time.Now()
 	running := m.running.WithLabelValues(method)
 	running.Inc()

@@ -32,6 +32,9 @@ const (
 	// defaultConnectionGrace is longer than any call of ours: what still runs after it is cut.
 	defaultConnectionGrace = 3 * time.Minute
 
+	// watchMargin is what watchers of health have to hear NOT_SERVING before their streams end.
+	watchMargin = 100 * time.Millisecond
+
 	handshakeTimeout  = 10 * time.Second
 	keepaliveTime     = 30 * time.Second
 	keepaliveTimeout  = 10 * time.Second

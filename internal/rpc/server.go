@@ -88,6 +88,8 @@ type Server struct {
 	health   *health.Server
 	listener net.Listener
 	stop     sync.Once
+	// endWatches ends the streams that watch our health, which otherwise last as long as their clients.
+	endWatches context.CancelFunc
 }
 
 // NewServer listens and gives a server on which services can be registered. It answers nothing before Run, and says
@@ -132,6 +134,8 @@ func newServer(cfg ServerConfig, log *slog.Logger, reg prometheus.Registerer) (*
 		unary = append(unary, guests.unary)
 		stream = append(stream, guests.stream)
 	}
+	watches, endWatches := context.WithCancel(context.Background())
+	stream = append(stream, untilStop(watches))
 	budget := serverBudget{hop: cfg.Name, without: cfg.DefaultTimeout}
 	unary = append(unary, budget.unary)
 	stream = append(stream, budget.stream)
@@ -139,14 +143,30 @@ func newServer(cfg ServerConfig, log *slog.Logger, reg prometheus.Registerer) (*
 
 	listener, err := listen(cfg)
 	if err != nil {
+		endWatches()
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: log, grpc: grpc.NewServer(options...), health: health.NewServer(), listener: listener}
+	s := &Server{
+		cfg: cfg, log: log, grpc: grpc.NewServer(options...), health: health.NewServer(), listener: listener, endWatches: endWatches,
+	}
 	// grpc's health server begins with SERVING.
 	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	return s, nil
+}
+
+// untilStop ends the streams that watch our health with the given context. Other streams are their handlers' to end.
+func untilStop(stop context.Context) grpc.StreamServerInterceptor {
+	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+		if !isHealth(info.FullMethod) {
+			return handle(srv, ss)
+		}
+		ctx, cancel := context.WithCancel(ss.Context())
+		defer cancel()
+		defer context.AfterFunc(stop, cancel)()
+		return handle(srv, &streamWithContext{ServerStream: ss, ctx: ctx})
+	}
 }
 
 func listen(cfg ServerConfig) (net.Listener, error) {
@@ -253,6 +273,9 @@ func (s *Server) Stop() {
 			s.grpc.GracefulStop()
 			close(drained)
 		}()
+		defer s.endWatches()
+		watches := time.AfterFunc(watchMargin, s.endWatches)
+		defer watches.Stop()
 		timer := time.NewTimer(s.cfg.DrainTimeout)
 		defer timer.Stop()
 		select {
