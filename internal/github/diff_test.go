@@ -211,7 +211,7 @@ func TestDiffWithBrokenFile(t *testing.T) {
 	w := newWorld(t, githubtest.Options{})
 	number, _ := w.open(t, map[string]string{"main.go": lines("other", 20), "new.go": "package new\n"})
 	pr := w.pull(t, number)
-	whole := w.Server.Diff(repo, number)
+	whole := w.Diff(repo, number)
 	for name, text := range map[string]string{
 		"a hunk that lies about its lines": strings.Replace(whole, "@@ -0,0 +1", "@@ -0,0 +1,9", 1),
 		"a file that is missing":           whole[:strings.Index(whole, "diff --git a/new.go")],

@@ -100,10 +100,10 @@ func (f *forge) Draft(ctx context.Context, head, body string, comments []post.Co
 func placed(c post.Comment) (d *gh.DraftReviewComment, problem string) {
 	a := c.Anchor
 	var side string
-	switch {
-	case a.Side == diff.Old:
+	switch a.Side {
+	case diff.Old:
 		side = "LEFT"
-	case a.Side == diff.New:
+	case diff.New:
 		side = "RIGHT"
 	default:
 		return nil, "comment at " + a.String() + " has no side"

@@ -1,7 +1,6 @@
 package github_test
 
 import (
-	"context"
 	"log/slog"
 	"testing"
 	"time"
@@ -98,11 +97,4 @@ func wantKind(t *testing.T, err error, want github.Kind) {
 	if got := github.KindOf(err); got != want {
 		t.Fatalf("kind %q of error %v, want %q", got, err, want)
 	}
-}
-
-func short(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
 }

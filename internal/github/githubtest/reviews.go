@@ -166,12 +166,12 @@ func (c *change) hunk(n int) string {
 
 // sentence joins complaints as GitHub's own framework does: "a, b, and c".
 func sentence(parts []string) string {
-	switch n := len(parts); {
-	case n == 0:
+	switch n := len(parts); n {
+	case 0:
 		return ""
-	case n == 1:
+	case 1:
 		return parts[0]
-	case n == 2:
+	case 2:
 		return parts[0] + " and " + parts[1]
 	default:
 		return strings.Join(parts[:n-1], ", ") + ", and " + parts[n-1]
