@@ -2,7 +2,6 @@ package finding
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -71,122 +70,79 @@ func goldens(t *testing.T) (inside, outside []golden) {
 	return inside, outside
 }
 
+// TestGoldenCommentsFindTheirLines replays the comments with the code they stand on as the quote, under right, missing
+// and wrong hints and with mangled white space.
 func TestGoldenCommentsFindTheirLines(t *testing.T) {
 	t.Parallel()
 	inside, outside := goldens(t)
 	random := rand.New(rand.NewPCG(4, 4))
-	type tally struct{ exact, none, wrong int }
+	right := func(a diff.Anchor) (int, int) { return a.Start, a.End }
+	none := func(diff.Anchor) (int, int) { return 0, 0 }
 	off := func(a diff.Anchor) (int, int) {
 		shift := random.IntN(41) - 20
 		return max(1, a.Start+shift), max(1, a.End+shift)
 	}
-	right := func(a diff.Anchor) (int, int) { return a.Start, a.End }
-	nowhere := func(diff.Anchor) (int, int) { return 0, 0 }
-	modes := []struct {
+	tests := []struct {
 		name   string
 		hints  func(diff.Anchor) (int, int)
-		mangle func(string) string
+		mangle func(*rand.Rand, string) string
 		rounds int
 	}{
-		{"right hints", right, same, 1},
-		{"no hints", nowhere, same, 1},
-		{"hints off by up to 20", off, same, 50},
+		{"right hints", right, verbatim, 1},
+		{"no hints", none, verbatim, 1},
+		{"hints off by up to 20", off, verbatim, 50},
 		{"white space collapsed, right hints", right, collapse, 1},
-		{"white space collapsed, no hints", nowhere, collapse, 1},
-		{"trimmed, no hints", nowhere, strings.TrimSpace, 1},
-		{"dedented, no hints", nowhere, dedent, 1},
-		{"tabs for blanks, no hints", nowhere, retab, 1},
-		{"random white space, hints off", off, func(s string) string { return jumble(random, s) }, 50},
-		{"random white space, no hints", nowhere, func(s string) string { return jumble(random, s) }, 20},
+		{"white space collapsed, no hints", none, collapse, 1},
+		{"trimmed, no hints", none, trim, 1},
+		{"random white space, right hints", right, jumble, 20},
+		{"random white space, no hints", none, jumble, 20},
+		{"random white space, hints off", off, jumble, 50},
 	}
-	for _, mode := range modes {
-		var sum tally
-		single := 0
+	for _, test := range tests {
+		exact, unplaced, once := 0, 0, 0
 		for _, g := range inside {
-			lines := g.d.Text(g.a)
-			quote := strings.Join(lines, "\n")
-			if strings.TrimSpace(quote) == "" {
-				t.Logf("%s %s quotes only blank lines", g.pull, g.a)
-				continue
-			}
-			times := len(collect(sidesOf(g.d.File(g.a.Path)), trimBlank(lines), (*sequence).exact))
-			if times == 1 {
-				single++
-			}
-			for range mode.rounds {
-				start, end := mode.hints(g.a)
-				a, why := Locate(g.d, Candidate{Path: g.a.Path, Quote: mode.mangle(quote), StartLine: start, EndLine: end})
+			quote := strings.Join(g.d.Text(g.a), "\n")
+			alone := occurrences(g.d.File(g.a.Path), quote) == 1
+			for range test.rounds {
+				start, end := test.hints(g.a)
+				mangled := test.mangle(random, quote)
+				a, why := Locate(g.d, Candidate{Path: g.a.Path, Quote: mangled, StartLine: start, EndLine: end})
+				if alone {
+					once++
+				}
 				switch {
 				case a == g.a:
-					sum.exact++
-				case a.IsZero():
-					sum.none++
-					if mode.rounds == 1 {
-						t.Logf("%s: %s %s: %s (%q)", mode.name, g.pull, g.a, why, quote)
-					}
+					exact++
+				case !a.IsZero():
+					t.Errorf("%s: %s %s was found at %s", test.name, g.pull, g.a, a)
+				case alone || mangled == quote && start == g.a.Start:
+					t.Errorf("%s: %s %s was not found: %s", test.name, g.pull, g.a, why)
 				default:
-					sum.wrong++
-					t.Logf("%s: %s %s found at %s, hint %d (%d times) %q", mode.name, g.pull, g.a, a, start, times, quote)
+					unplaced++
 				}
 			}
 		}
-		t.Logf("%-36s %+v, quotes that occur once %d", mode.name, sum, single)
+		t.Logf("%-36s %d exact, %d without a place, 0 wrong; %d occur once whatever their white space", test.name, exact, unplaced, once)
 	}
-	t.Logf("%d inside, %d outside", len(inside), len(outside))
-	for _, g := range outside {
-		a, why := Locate(g.d, Candidate{Path: g.a.Path, Quote: "", StartLine: g.a.Start})
-		t.Log(g.a, a, why)
-	}
-}
-
-func same(s string) string     { return s }
-func collapse(s string) string { 
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = strings.Join(strings.Fields(lines[i]), " ")
-	}
-	return strings.Join(lines, "\n")
-}
-func retab(s string) string {
-	if strings.Contains(s, "\t") {
-		return strings.ReplaceAll(s, "\t", "    ")
-	}
-	return strings.ReplaceAll(s, "    ", "\t")
-}
-func dedent(s string) string {
-	lines := strings.Split(s, "\n")
-	indent := -1
-	for _, l := range lines {
-		if strings.TrimSpace(l) != "" {
-			if n := len(l) - len(strings.TrimLeft(l, " \t")); indent < 0 || n < indent {
-				indent = n
+	for _, g := range inside {
+		for _, c := range []Candidate{
+			{Path: g.a.Path + ".go", Quote: strings.Join(g.d.Text(g.a), "\n"), StartLine: g.a.Start},
+			{Path: g.a.Path, Quote: "if frobnicate(quux) != nil {\n\tpanic(\"no such code\")\n}", StartLine: g.a.Start, EndLine: g.a.End},
+			{Path: g.a.Path, StartLine: g.a.Start, EndLine: g.a.End},
+		} {
+			if a, why := Locate(g.d, c); !a.IsZero() || why == "" {
+				t.Errorf("%+v was found at %s", c, a)
 			}
 		}
 	}
-	for i, l := range lines {
-		lines[i] = l[min(len(l), max(indent, 0)):]
-	}
-	return strings.Join(lines, "\n")
+	t.Logf("%d comments in hunks, %d outside", len(inside), len(outside))
 }
-func jumble(random *rand.Rand, s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == ' ' || r == '\t':
-			b.WriteString([]string{"", " ", "  ", "\t"}[random.IntN(4)])
-		case r == '\n':
-			b.WriteString([]string{"\n", "\n\n", " \n", "\r\n", "\n\t"}[random.IntN(5)])
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-func sidesOf(f *diff.File) []*sequence {
+
+// occurrences counts where a quote stands in a file's hunks when white space does not count.
+func occurrences(f *diff.File, quote string) int {
 	var in []*sequence
 	for i := range f.Hunks {
 		in = append(in, newSequence(f.Hunks[i].Side(diff.New), diff.New), newSequence(f.Hunks[i].Side(diff.Old), diff.Old))
 	}
-	return in
+	return len(collect(in, trimBlank(strings.Split(quote, "\n")), (*sequence).loose))
 }
-var _ = fmt.Sprint

@@ -132,12 +132,25 @@ func (s *sequence) splitsWord(offset int) bool {
 	if offset == 0 || offset == len(s.stream) {
 		return false
 	}
-	if s.starts[s.lineAt(offset)] == offset {
-		return false // the beginning of a line
+	line := s.lineAt(offset)
+	if s.starts[line] == offset {
+		return false
 	}
 	before, _ := utf8.DecodeLastRuneInString(s.stream[:offset])
 	after, _ := utf8.DecodeRuneInString(s.stream[offset:])
-	return wordRune(before) && wordRune(after)
+	if !wordRune(before) || !wordRune(after) {
+		return false
+	}
+	// The stream has no white space; the line knows whether some stood there.
+	left := offset - s.starts[line]
+	for _, r := range s.lines[line].Text {
+		size := len(squeeze(string(r)))
+		if left == 0 {
+			return size > 0
+		}
+		left -= size
+	}
+	return false
 }
 
 // chain finds where segments follow each other in one sequence, anything between them. It gives every pair of a first

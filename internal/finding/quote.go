@@ -28,6 +28,8 @@ func quotes(quote string) [][]string {
 	if plain, ok := unnumber(bare); ok {
 		add(plain)
 		bare = plain
+	} else if plain, ok := unlist(bare); ok {
+		bare = plain
 	}
 	if after, before, ok := unmark(bare); ok {
 		add(after)
@@ -86,6 +88,37 @@ func unnumber(lines []string) ([]string, bool) {
 		plain[i] = marker + rest
 	}
 	return plain, true
+}
+
+// unlist takes the line numbers of our own prompts off ("12 +code", and "   -code" for a deleted line); what is left has
+// the markers of a diff.
+func unlist(lines []string) ([]string, bool) {
+	plain := make([]string, len(lines))
+	numbered := false
+	for i, line := range lines {
+		rest := strings.TrimLeft(line, " ")
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		if rest == "" {
+			continue
+		}
+		if digits == 0 {
+			if rest[0] != '-' {
+				return nil, false
+			}
+			plain[i] = rest
+			continue
+		}
+		rest = rest[digits:]
+		switch {
+		case rest == "":
+		case rest[0] != ' ' || len(rest) > 1 && strings.IndexByte("+- \t", rest[1]) < 0:
+			return nil, false
+		default:
+			plain[i] = rest[1:]
+		}
+		numbered = true
+	}
+	return plain, numbered
 }
 
 // unmark takes the markers of a diff off; every line must have one, and one of them must be more than a blank. It

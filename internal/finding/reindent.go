@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// maxDepth is the deepest indentation of code that somebody wrote, in tabs or blanks.
+const maxDepth = 200
+
 // Reindent brings a suggestion into the indentation of the lines that it replaces: out of a fence if the model wrapped
 // it in one, with tabs or blanks as the lines have them, and shifted as a whole so that its first line is as deep as
 // theirs. Its lines keep their depth relative to each other. It has no newline at its end. A suggestion that is
@@ -15,12 +18,14 @@ func Reindent(anchored []string, suggestion string) string {
 		lines = bare
 	}
 	given := strings.Join(lines, "\n")
-	to := styleOf(anchored)
+	from, to := styleOf(lines), styleOf(anchored)
+	if to.unit == 0 {
+		to = from
+	}
 	if to.unit == 0 || len(lines) == 0 {
 		return given
 	}
 	lines = slices.Clone(lines)
-	from := styleOf(lines)
 	for i, line := range lines {
 		if lines[i] = to.convert(line, from); strings.TrimSpace(line) == "" {
 			lines[i] = ""
@@ -31,6 +36,9 @@ func Reindent(anchored []string, suggestion string) string {
 		return given
 	}
 	want, has := to.depth(anchored[model]), to.depth(lines[first])
+	if want > maxDepth || len(suggestion) > maxSuggestionBytes {
+		return given // nobody will be offered this
+	}
 	if has == 0 && deeper(lines[first+1:], to, want) {
 		lines[first] = to.shift(lines[first], want) // only the first line lost its indentation, as when text is trimmed
 	} else {
@@ -129,14 +137,17 @@ func (s style) shift(line string, by int) string {
 	return line[min(-by, s.depth(line)):]
 }
 
-// convert writes the indentation of a line in this style. Blanks after tabs are alignment and stay.
+// convert writes the indentation of a line in this style. Blanks that are no whole number of steps are alignment and
+// stay.
 func (s style) convert(line string, from style) string {
 	n := from.depth(line)
 	switch {
 	case from.unit == s.unit || n == 0 || from.unit == 0:
 		return line
+	case s.unit == '\t' && n%from.step != 0:
+		return line
 	case s.unit == '\t':
-		return strings.Repeat("\t", n/from.step) + strings.Repeat(" ", n%from.step) + line[n:]
+		return strings.Repeat("\t", n/from.step) + line[n:]
 	}
 	return strings.Repeat(" ", n*s.step) + line[n:]
 }
