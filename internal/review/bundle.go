@@ -118,30 +118,30 @@ func (b *bundle) holds(s *subject) bool {
 
 // limitBundles leaves out what lies beyond the number of finders that one review may take.
 func (r *run) limitBundles() {
-	if len(r.bundles) <= maxBundles {
-		return
+	if len(r.bundles) > maxBundles {
+		r.bundles, r.excess = r.bundles[:maxBundles], r.bundles[maxBundles:]
 	}
-	for _, b := range r.bundles[maxBundles:] {
-		r.missed(b, "the change is too large for one review")
-	}
-	r.bundles = r.bundles[:maxBundles]
 }
 
-// missed omits what a bundle holds. A file of which other parts were reviewed counts as reviewed.
-func (r *run) missed(b *bundle, reason string) {
-	for _, p := range b.pieces {
-		if r.elsewhere(p.subject, b) {
-			p.subject.seen = true
-			r.omit(p.subject.path, fmt.Sprintf("%s: %s", spanOf(p.part), reason), false)
-			continue
+// miss is a bundle, or a part of one, that no usable answer came for.
+type miss struct {
+	bundle *bundle
+	reason string
+}
+
+// missed omits what was not reviewed. A file of which other parts were reviewed counts as reviewed, and the omission
+// says which lines were not.
+func (r *run) missed(misses []miss, reviewed []*bundle) {
+	for _, m := range misses {
+		for _, p := range m.bundle.pieces {
+			s, reason := p.subject, m.reason
+			if slices.ContainsFunc(reviewed, func(b *bundle) bool { return b.holds(s) }) {
+				s.seen = true
+				reason = fmt.Sprintf("%s: %s", spanOf(p.part), reason)
+			}
+			r.omit(s.path, reason, false)
 		}
-		r.omit(p.subject.path, reason, false)
 	}
-}
-
-// elsewhere says whether another bundle under review holds a part of a file, too.
-func (r *run) elsewhere(s *subject, not *bundle) bool {
-	return slices.ContainsFunc(r.bundles[:min(len(r.bundles), maxBundles)], func(b *bundle) bool { return b != not && b.holds(s) })
 }
 
 // files groups the pieces of a bundle by file.

@@ -69,8 +69,6 @@ func (e *evidence) add(lines ...string) {
 // evidencePieces chooses what of the change a verifier sees, the most telling first, and takes it from the room.
 func (r *run) evidencePieces(c claim, room *int) []piece {
 	s := c.subject
-	own := s.claimWindow(c.Finding)
-	windows := []window{own}
 	var pieces []piece
 	take := func(s *subject, p prompt.Part) bool {
 		if len(p.Lines) == 0 {
@@ -84,14 +82,17 @@ func (r *run) evidencePieces(c claim, room *int) []piece {
 		pieces = append(pieces, piece{s, p})
 		return true
 	}
-	if p := s.part(own); !take(s, p) {
-		short, need := s.shortenAround(p, c.Anchor, *room-perFile)
+	own := s.claimWindow(c.Finding)
+	all := merge(append(s.windows(), own))
+	at := slices.IndexFunc(all, func(w window) bool { return w.first <= own.first && own.last <= w.last })
+	if part := s.part(own); (at < 0 || !take(s, s.part(all[at]))) && !take(s, part) {
+		short, need := s.shortenAround(part, c.Anchor, *room-perFile)
 		*room -= need + perFile
 		pieces = append(pieces, piece{s, short})
 	}
-	for _, w := range s.windows() {
-		if !overlaps(windows, w) && take(s, s.part(w)) {
-			windows = append(windows, w)
+	for i, w := range all {
+		if i != at {
+			take(s, s.part(w))
 		}
 	}
 	slices.SortStableFunc(pieces, func(a, b piece) int { return numberAt(a.part.Lines) - numberAt(b.part.Lines) })
@@ -198,13 +199,4 @@ func (s *subject) shortenAround(p prompt.Part, a diff.Anchor, room int) (short p
 		}
 		first, last = first-5, last+10
 	}
-}
-
-func overlaps(list []window, w window) bool {
-	for _, o := range list {
-		if w.first <= o.last && o.first <= w.last {
-			return true
-		}
-	}
-	return false
 }

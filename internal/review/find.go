@@ -19,16 +19,18 @@ type candidate struct {
 	invalid bool
 }
 
-// report is what came of one bundle.
+// report is what came of one bundle: all of it was reviewed, or was missed, or after a split each half was.
 type report struct {
 	candidates []candidate
-	// missed are the bundles, or halves of them, that no usable answer came for, and why.
-	missed []miss
+	reviewed   []*bundle
+	missed     []miss
 }
 
-type miss struct {
-	bundle  *bundle
-	outcome Outcome
+// add puts another report after this one.
+func (p *report) add(o report) {
+	p.candidates = append(p.candidates, o.candidates...)
+	p.reviewed = append(p.reviewed, o.reviewed...)
+	p.missed = append(p.missed, o.missed...)
 }
 
 // review asks for the summary and the defects side by side, and then for a verdict on each candidate. The summary may
@@ -80,14 +82,15 @@ func (r *run) findAndVerify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var all []candidate
-	for _, rep := range reports {
-		for _, m := range rep.missed {
-			r.missed(m.bundle, because(m.outcome))
-		}
-		all = append(all, rep.candidates...)
+	var all report
+	for _, one := range reports {
+		all.add(one)
 	}
-	return r.verify(ctx, r.screen(all))
+	for _, b := range r.excess {
+		all.missed = append(all.missed, miss{b, "the change is too large for one review"})
+	}
+	r.missed(all.missed, all.reviewed)
+	return r.verify(ctx, r.screen(all.candidates))
 }
 
 // find asks for the defects of one bundle. An answer that was too much is asked for once more in halves.
@@ -102,11 +105,11 @@ func (r *run) find(ctx context.Context, number int, b *bundle, maySplit bool) (r
 	}
 	var got findings
 	if decode(&answer, &got) {
-		return report{candidates: got.candidates(b)}, nil
+		return report{candidates: got.candidates(b), reviewed: []*bundle{b}}, nil
 	}
 	halves := b.halves()
 	if !maySplit || halves == nil || (answer.Outcome != OutcomeTruncated && answer.Outcome != OutcomeTooLong) {
-		return report{missed: []miss{{b, answer.Outcome}}}, nil
+		return report{missed: []miss{{b, because(answer.Outcome)}}}, nil
 	}
 	parts := make([]report, len(halves))
 	err = inParallel(ctx, len(halves), len(halves), func(ctx context.Context, i int) error {
@@ -119,8 +122,7 @@ func (r *run) find(ctx context.Context, number int, b *bundle, maySplit bool) (r
 	}
 	var all report
 	for _, part := range parts {
-		all.candidates = append(all.candidates, part.candidates...)
-		all.missed = append(all.missed, part.missed...)
+		all.add(part)
 	}
 	return all, nil
 }

@@ -26,13 +26,21 @@ func (r *run) fix(ctx context.Context, s *subject, f finding.Finding) (finding.F
 	case nothingChanges:
 		f.Suggestion, f.HasSuggestion = "", false
 	default:
+		if len(f.Suggestion) > maxCode {
+			f.Suggestion, f.HasSuggestion = "", false
+			break
+		}
 		f.Body = strings.TrimRight(f.Body, "\n") + "\n\n" + asCode(s, f.Suggestion)
 		f.Suggestion, f.HasSuggestion = "", false
 	}
 	return f, nil
 }
 
-const nothingChanges = "it changes nothing"
+const (
+	nothingChanges = "it changes nothing"
+	// maxCode is the largest suggestion that is shown as plain code, in bytes.
+	maxCode = 4 << 10
+)
 
 // checkSuggestion gives the replacement to offer, or why none can be offered.
 func (r *run) checkSuggestion(ctx context.Context, s *subject, f *finding.Finding) (text, why string) {

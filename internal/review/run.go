@@ -27,6 +27,8 @@ type run struct {
 	masker   masker
 	about    prompt.Change
 	bundles  []*bundle
+	// excess is what is beyond the number of bundles that one review may take.
+	excess   []*bundle
 	facts    []finding.Finding
 	findings []finding.Finding
 	result   *Result
@@ -132,7 +134,7 @@ func (r *run) withoutModel(why string) {
 	r.note(fmt.Sprintf("%s: only what can be known without one was checked (syntax errors, credentials, conflict markers, hidden characters). "+
 		"To have the change itself reviewed, set OPENAI_API_KEY, or OPENAI_BASE_URL for any OpenAI-compatible server, and OPENRABBIT_MODEL_MAIN.", capital(why)))
 	for _, s := range r.subjects {
-		r.result.Changes = append(r.result.Changes, FileSummary{Path: s.path, What: capital(s.about()) + "."})
+		r.result.Changes = append(r.result.Changes, FileSummary{Path: s.path, What: capital(s.happened()) + "."})
 	}
 	r.result.PartialReason = none
 }

@@ -1,7 +1,6 @@
 package review
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -156,14 +155,27 @@ func (r *run) unparsed(s *subject) {
 // findFacts collects what needs no model.
 func (r *run) findFacts() {
 	for _, s := range r.subjects {
-		r.facts = append(r.facts, facts.Find(facts.Input{File: s.file, New: s.new, Before: s.before, After: s.after, Secrets: s.secrets})...)
+		for _, f := range facts.Find(facts.Input{File: s.file, New: s.new, Before: s.before, After: s.after, Secrets: s.secrets}) {
+			if f.Anchored() {
+				f.Quote = strings.Join(s.anchored(f.Anchor), "\n") // without credentials, whatever the fact is about
+			}
+			r.facts = append(r.facts, f)
+		}
 	}
 }
 
-// about says in a phrase what happened to the file.
+// about says in a phrase what happened to the file and in which language it is written.
 func (s *subject) about() string {
+	if s.after == nil || s.after.Language == "" {
+		return s.happened()
+	}
+	return s.after.Language + ", " + s.happened()
+}
+
+// happened says in a phrase what happened to the file.
+func (s *subject) happened() string {
 	added, deleted := s.file.Counts()
-	var b bytes.Buffer
+	var b strings.Builder
 	switch s.file.Status {
 	case diff.StatusAdded:
 		b.WriteString("added")
@@ -175,9 +187,6 @@ func (s *subject) about() string {
 		fmt.Fprintf(&b, "copied from %s", s.file.OldPath)
 	case diff.StatusModified, diff.StatusUnknown:
 		b.WriteString("modified")
-	}
-	if s.after != nil && s.after.Language != "" {
-		fmt.Fprintf(&b, ", %s", s.after.Language)
 	}
 	fmt.Fprintf(&b, ", %s added, %s deleted", count(added, "line"), count(deleted, "line"))
 	return b.String()
