@@ -192,6 +192,28 @@ func TestMovedCodeIsFoundWhereItIsNow(t *testing.T) {
 	}
 }
 
+func TestAHintChoosesAmongHundreds(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	fmt.Fprintf(&b, "--- /dev/null\n+++ b/x\n@@ -0,0 +1,5000 @@\n")
+	for range 1000 {
+		b.WriteString("+func f() error {\n+\tg()\n+\treturn nil\n+}\n+\n")
+	}
+	d := parse(t, b.String())
+	for _, quote := range []string{"\treturn nil", "return  nil", "\tg()\n\treturn nil\n}"} {
+		start := 3
+		if strings.HasPrefix(quote, "\tg") {
+			start = 2
+		}
+		for _, at := range []int{0, 300, 4995} {
+			c := Candidate{Path: "x", Quote: quote, StartLine: at + start, EndLine: at + start + strings.Count(quote, "\n")}
+			if a, why := Locate(d, c); a.Start != c.StartLine || a.End != c.EndLine {
+				t.Errorf("%q at %d: got %s, %s", quote, c.StartLine, a, why)
+			}
+		}
+	}
+}
+
 // randomDiff makes a diff of one file. Many of its lines stand in it more than once.
 func randomDiff(r *rand.Rand) *diff.Diff {
 	statements := []string{"}", "return nil", "if err != nil {", "count++", "", "\tbreak", "} else {", "defer mu.Unlock()", "x = append(x, y)"}
@@ -263,7 +285,7 @@ func TestNoFalseLocations(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(11, 12))
 	exact, unplaced := 0, 0
-	for range 6000 {
+	for range 3000 {
 		d := randomDiff(r)
 		f := &d.Files[0]
 		want, text := someLines(r, f)

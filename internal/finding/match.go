@@ -35,8 +35,11 @@ func (s *sequence) blank(i int) bool { return s.starts[i] == s.starts[i+1] }
 // span is a run of lines of a sequence, by index, both ends included.
 type span struct{ from, to int }
 
-// maxSpans bounds the matches of one sequence that are kept: far more than can be told apart.
-const maxSpans = 64
+// Bounds of what is searched further once it is clear that a quote says too little.
+const (
+	maxPlaces = 64   // of one segment of a quote with elisions
+	maxParts  = 1000 // places of a part of a line
+)
 
 // minExact is the weight from which on a quote's indentation is trusted: a brace alone is the same brace anywhere.
 const minExact = 3
@@ -47,7 +50,7 @@ func (s *sequence) exact(quote []string) []span {
 		return nil
 	}
 	var found []span
-	for i := 0; i+len(quote) <= len(s.lines) && len(found) < maxSpans; i++ {
+	for i := 0; i+len(quote) <= len(s.lines); i++ {
 		same := true
 		for j, q := range quote {
 			if strings.TrimSuffix(s.lines[i+j].Text, "\r") != strings.TrimSuffix(q, "\r") {
@@ -74,9 +77,7 @@ func (s *sequence) loose(quote []string) []span {
 			continue
 		}
 		if last, ok := s.lineEndingAt(s.starts[i] + len(q)); ok {
-			if found = append(found, span{i, last}); len(found) == maxSpans {
-				break
-			}
+			found = append(found, span{i, last})
 		}
 	}
 	return found
@@ -113,7 +114,8 @@ func (s *sequence) part(quote []string) []span {
 		return nil
 	}
 	var found []span
-	for from := 0; len(found) < maxSpans; {
+	from := 0
+	for range maxParts {
 		i := strings.Index(s.stream[from:], q)
 		if i < 0 {
 			break
@@ -158,7 +160,7 @@ func (s *sequence) splitsWord(offset int) bool {
 func (s *sequence) chain(parts [][]string, find func(*sequence, []string) []span) []span {
 	places := make([][]span, len(parts))
 	for i, part := range parts {
-		if places[i] = find(s, part); len(places[i]) == 0 || len(places[i]) == maxSpans {
+		if places[i] = find(s, part); len(places[i]) == 0 || len(places[i]) > maxPlaces {
 			return nil
 		}
 	}
@@ -175,9 +177,7 @@ func (s *sequence) chain(parts [][]string, find func(*sequence, []string) []span
 		}
 		for _, tail := range places[len(parts)-1] {
 			if tail.from > end {
-				if found = append(found, span{head.from, tail.to}); len(found) == maxSpans {
-					return found
-				}
+				found = append(found, span{head.from, tail.to})
 			}
 		}
 	}
