@@ -292,3 +292,28 @@ func TestStoppingIsBounded(t *testing.T) {
 		t.Error("a request that hangs keeps the gateway")
 	}
 }
+
+func TestADeliveryIsKeptThoughTheSenderHungUp(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	w := newWorld(t, failing(func(name string) {
+		if name == "verified" {
+			once.Do(func() { close(entered); <-leave })
+		}
+	}))
+	ctx, hangUp := context.WithCancel(t.Context())
+	r := w.request("pull_request", pullRequest()).WithContext(ctx)
+	done := make(chan error, 1)
+	go func() {
+		_, err := w.try(r)
+		done <- err
+	}()
+	<-entered
+	hangUp()
+	if err := <-done; err == nil {
+		t.Fatal("the sender got an answer: the fault did not land")
+	}
+	close(leave)
+	w.eventually("the delivery and its job are there", func() bool { return w.count(`deliveries`) == 1 && w.count(`river_job`) == 1 })
+}

@@ -169,7 +169,9 @@ func (g *Gateway) serveWebhook(ctx context.Context, ready func()) error {
 		g.log.WarnContext(ctx, "gateway cut requests that did not end", telemetry.KeyError, err)
 		_ = server.Close()
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("receive webhooks: %w", err)
+	}
 	return nil
 }
 

@@ -48,7 +48,7 @@ func TestTheLargestBody(t *testing.T) {
 
 // raw speaks HTTP by hand.
 type raw struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	in   *bufio.Reader
 }

@@ -38,7 +38,7 @@ const (
 
 // world is a gateway that runs, and its database.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	db      *pg.DB
 	store   *store.Store
 	gateway *gateway.Gateway
@@ -52,13 +52,13 @@ type world struct {
 
 type option func(*gateway.Config, *gateway.Deps)
 
-func newWorld(t *testing.T, options ...option) *world {
+func newWorld(t testing.TB, options ...option) *world {
 	t.Helper()
 	return startWorld(t, pgtest.New(t), options...)
 }
 
 // startWorld runs a gateway on a database, which options may replace in what the gateway sees.
-func startWorld(t *testing.T, db *pg.DB, options ...option) *world {
+func startWorld(t testing.TB, db *pg.DB, options ...option) *world {
 	t.Helper()
 	w := &world{
 		t: t, db: db, store: store.New(db), reg: prometheus.NewRegistry(), log: &syncBuffer{}, stopped: make(chan error, 1),

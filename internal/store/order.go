@@ -45,8 +45,6 @@ func (p position) after(m moment) position {
 		}
 	}
 	switch {
-	case len(tips) == 1:
-		next.head = tips[0]
 	case len(tips) == 0:
 		if m.before == p.head {
 			next.head = m.head
