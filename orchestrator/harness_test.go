@@ -274,7 +274,7 @@ func newWorld(t *testing.T) *world {
 		Workers: Workers{Fast: 4, Slow: 1, Index: 1, Interactive: 1},
 	}
 	w.deps = Deps{
-		Log: slog.New(slog.NewTextHandler(w.log, nil)), Registry: prometheus.NewRegistry(), DB: db, GitHub: app,
+		Log: slog.New(slog.NewTextHandler(w.log, nil)), Registry: newRegistry(), DB: db, GitHub: app,
 		Parser:  dialMemory(t, func(s *grpc.Server) { parserv1.RegisterParserServiceServer(s, w.parser) }),
 		Model:   dialMemory(t, func(s *grpc.Server) { llmv1.RegisterLLMServiceServer(s, w.model) }),
 		Secrets: noSecrets{},
@@ -451,3 +451,5 @@ func (w *world) valid() {
 		w.t.Errorf("github's description is violated: %s", v)
 	}
 }
+
+func newRegistry() *prometheus.Registry { return prometheus.NewRegistry() }

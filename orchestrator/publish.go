@@ -40,7 +40,7 @@ func (a *attempt) publish(ctx context.Context, result *review.Result) error {
 		return err
 	}
 	defer session.Close()
-	got, err := session.TryLock(ctx, fmt.Sprintf("openrabbit posting to %d#%d", a.row.RepositoryID, a.row.Number))
+	got, err := session.TryLock(ctx, postingLock(a.row.RepositoryID, a.row.Number))
 	if err != nil {
 		return err
 	}
@@ -90,6 +90,11 @@ func (a *attempt) publish(ctx context.Context, result *review.Result) error {
 	}
 	a.index(ctx)
 	return a.fail(ctx, "done")
+}
+
+// postingLock names the lock that whoever posts to a pull request holds.
+func postingLock(repository review.RepositoryID, number int) string {
+	return fmt.Sprintf("openrabbit posting to %d#%d", repository, number)
 }
 
 // takeTurn waits, within bounds, until no other publication of the installation is under way.
