@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// canaryVariable is in our environment, and must not be in that of Postgres.
+const canaryVariable = "OPENRABBIT_TEST_CANARY"
+
 // place gives a directory that the user who runs Postgres may enter; t.TempDir's are closed.
 func place(t *testing.T) string {
 	t.Helper()

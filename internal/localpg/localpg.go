@@ -19,9 +19,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -36,8 +34,6 @@ const (
 	startTimeout = 60 * time.Second
 	fastTimeout  = 10 * time.Second
 	quitTimeout  = 5 * time.Second
-
-	maxLogBytes = 8 << 20
 )
 
 // Options say where the server lives and what it may do.
@@ -148,24 +144,53 @@ func start(ctx context.Context, o Options) (s *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	logFile := filepath.Join(o.DataDir, "postgres.log")
-	process, err := startPostgres(ctx, o, bin, who, clusterDir, socketDir, logFile)
+	s, err = launch(ctx, o, bin, who, clusterDir, socketDir)
 	if err != nil {
 		return nil, err
 	}
-	s = &Server{socketDir: socketDir, child: process, lock: lock, version: bin.Version}
-	if err := s.awaitReady(ctx, logFile); err != nil {
-		stopCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), quitTimeout)
-		defer stop()
-		_ = process.stop(stopCtx, 0)
-		return nil, err
-	}
+	s.lock = lock
 	// The lock goes when the server goes, however that happens.
 	go func() {
-		<-process.done
+		<-s.child.done
 		s.release()
 	}()
 	return s, nil
+}
+
+// launch starts the server and waits until it answers. When an earlier server was killed, its helper processes notice
+// that a moment later, and until then Postgres refuses to start; this waits for them.
+func launch(ctx context.Context, o Options, bin Binaries, who owner, clusterDir, socketDir string) (*Server, error) {
+	log, err := openLog(filepath.Join(o.DataDir, "postgres.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.file.Close() }()
+	args := []string{"-D", clusterDir}
+	for name, value := range settings(o.Unsafe, socketDir) {
+		args = append(args, "-c", name+"="+value)
+	}
+	for deadline := time.Now().Add(predecessorTimeout); ; {
+		log.mark()
+		process, err := startChild(ctx, bin.path("postgres"), args, o.DataDir, log.file, who)
+		if err != nil {
+			return nil, err
+		}
+		s := &Server{socketDir: socketDir, child: process, version: bin.Version}
+		if err = s.awaitReady(ctx, log); err == nil {
+			return s, nil
+		}
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), quitTimeout)
+		stopErr := process.stop(stopping, 0)
+		cancel()
+		if stopErr != nil || !log.says("pre-existing shared memory block") || time.Now().After(deadline) {
+			return nil, errors.Join(err, stopErr)
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 func (o Options) complete() (Options, error) {
@@ -218,7 +243,7 @@ func (s *Server) Stop(ctx context.Context) error {
 func (s *Server) release() { s.finish.Do(s.lock.release) }
 
 // awaitReady returns when the database exists and answers.
-func (s *Server) awaitReady(ctx context.Context, logFile string) error {
+func (s *Server) awaitReady(ctx context.Context, log *serverLog) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	socket := filepath.Join(s.socketDir, ".s.PGSQL."+port)
@@ -235,31 +260,12 @@ func (s *Server) awaitReady(ctx context.Context, logFile string) error {
 		}
 		select {
 		case <-s.child.done:
-			return fmt.Errorf("postgres ended at once (%s); its log ends with: %s", s.child.outcome(), tail(logFile))
+			return fmt.Errorf("postgres ended at once (%s); its log says: %s", s.child.outcome(), log.tail())
 		case <-ctx.Done():
-			return fmt.Errorf("postgres does not answer: %w (last: %w; its log ends with: %s)", ctx.Err(), err, tail(logFile))
+			return fmt.Errorf("postgres does not answer: %w (last: %w; its log says: %s)", ctx.Err(), err, log.tail())
 		case <-tick.C:
 		}
 	}
-}
-
-// startPostgres starts the server itself, logging to a file: a pipe would end with us.
-func startPostgres(ctx context.Context, o Options, bin Binaries, who owner, clusterDir, socketDir, logFile string) (*child, error) {
-	if info, err := os.Stat(logFile); err == nil && info.Size() > maxLogBytes {
-		if err := os.Rename(logFile, logFile+".1"); err != nil {
-			return nil, err
-		}
-	}
-	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = log.Close() }()
-	args := []string{"-D", clusterDir}
-	for name, value := range settings(o.Unsafe, socketDir) {
-		args = append(args, "-c", name+"="+value)
-	}
-	return startChild(ctx, bin.path("postgres"), args, o.DataDir, log, who)
 }
 
 func settings(unsafe bool, socketDir string) map[string]string {
@@ -285,14 +291,4 @@ func settings(unsafe bool, socketDir string) map[string]string {
 		}
 	}
 	return s
-}
-
-// tail gives the end of a file in one line, for an error.
-func tail(path string) string {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return "(" + err.Error() + ")"
-	}
-	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
-	return strings.Join(lines[max(0, len(lines)-3):], " | ")
 }

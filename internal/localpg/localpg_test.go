@@ -17,10 +17,43 @@ import (
 	"time"
 )
 
-func TestServerIsPrivateAndUTF8(t *testing.T) {
+// TestRunningServer has one server for everything that can be asked of one.
+func TestRunningServer(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(place(t), "a", "b")
 	server := run(t, Options{DataDir: dir})
+	t.Run("is private and UTF-8", func(t *testing.T) { checkPrivate(t, server, dir) })
+	t.Run("has its directory for itself", func(t *testing.T) {
+		_, err := Start(deadline(t), Options{DataDir: dir})
+		if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
+			t.Errorf("the second start gave %v, want a message with the directory and our pid", err)
+		}
+		do(t, server, "SELECT 1")
+	})
+	if runtime.GOOS != "linux" {
+		return // Only Linux says what a process is.
+	}
+	t.Run("is named when its parent has gone", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		err := waitForPredecessor(ctx, filepath.Join(dir, "data"))
+		if pid := server.child.process.Pid; err == nil || !strings.Contains(err.Error(), strconv.Itoa(pid)) {
+			t.Errorf("gave %v, want a message with the pid %d", err, pid)
+		}
+	})
+	t.Run("sees nothing of our environment", func(t *testing.T) {
+		environ, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(server.child.process.Pid), "environ"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if os.Getenv(canaryVariable) == "" || len(environ) == 0 || strings.Contains(string(environ), canaryVariable) {
+			t.Errorf("the server's environment: %q", environ)
+		}
+	})
+}
+
+func checkPrivate(t *testing.T, server *Server, dir string) {
+	t.Helper()
 	do(t, server, `DO $$ BEGIN
 		IF current_setting('listen_addresses') <> '' THEN RAISE 'listens on %', current_setting('listen_addresses'); END IF;
 		IF current_setting('server_encoding') <> 'UTF8' THEN RAISE 'encoding %', current_setting('server_encoding'); END IF;
@@ -82,64 +115,58 @@ func TestDataSurvivesEveryEnd(t *testing.T) {
 		t.Fatal("the kill left no pid file: this test would prove nothing")
 	}
 	third := run(t, Options{DataDir: dir})
-	do(t, third, `DO $$ BEGIN IF (SELECT sum(n) FROM kept) <> 3 THEN RAISE 'rows are missing'; END IF; END $$`)
-}
-
-func TestStalePidOfALiveProcess(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux says what a process is")
+	kept := func(server *Server) {
+		t.Helper()
+		do(t, server, `DO $$ BEGIN IF (SELECT sum(n) FROM kept) <> 3 THEN RAISE 'rows are missing'; END IF; END $$`)
 	}
-	dir := place(t)
-	if err := run(t, Options{DataDir: dir}).Stop(t.Context()); err != nil {
+	kept(third)
+	if err := third.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// After a restart of a container the old pid belongs to anything: here to ourselves.
-	pidFile := filepath.Join(dir, "data", "postmaster.pid")
-	if err := os.WriteFile(pidFile, fmt.Appendf(nil, "%d\n%s/data\n", os.Getpid(), dir), 0o644); err != nil {
+
+	if runtime.GOOS == "linux" {
+		// After a restart of a container the old pid belongs to anything: here to ourselves.
+		pidFile := filepath.Join(dir, "data", "postmaster.pid")
+		if err := os.WriteFile(pidFile, fmt.Appendf(nil, "%d\n%s/data\n", os.Getpid(), dir), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		fourth := run(t, Options{DataDir: dir})
+		kept(fourth)
+		if err := fourth.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	// A server that does not start shows its log, and leaves the directory free.
+	auto := filepath.Join(dir, "data", "postgresql.auto.conf")
+	if err := os.WriteFile(auto, []byte("no_such_setting_anywhere = 1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	do(t, run(t, Options{DataDir: dir}), "SELECT 1")
+	if _, err := Start(deadline(t), Options{DataDir: dir}); err == nil || !strings.Contains(err.Error(), "no_such_setting_anywhere") {
+		t.Errorf("gave %v, want the end of the server's log", err)
+	}
+	if err := os.WriteFile(auto, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	kept(run(t, Options{DataDir: dir}))
 }
 
-func TestOneProcessForADirectory(t *testing.T) {
+// TestFirstStart has everything in its way: an end in the middle of making the cluster, a start that was given up, and
+// a directory whose name is too long for a socket.
+func TestFirstStart(t *testing.T) {
 	t.Parallel()
-	dir := place(t)
-	server := run(t, Options{DataDir: dir})
-	_, err := Start(deadline(t), Options{DataDir: dir})
-	if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
-		t.Errorf("the second start gave %v, want a message with the directory and our pid", err)
+	dir := filepath.Join(place(t), strings.Repeat("x", 100))
+	if err := (owner{uid: os.Geteuid()}).makeDir(dir, 0o700); err != nil {
+		t.Fatal(err)
 	}
-	do(t, server, "SELECT 1")
-}
-
-func TestServerWithoutItsParentsLockIsNamed(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux says what a process is")
-	}
-	dir := place(t)
-	server := run(t, Options{DataDir: dir})
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	err := waitForPredecessor(ctx, filepath.Join(dir, "data"))
-	if pid := server.child.process.Pid; err == nil || !strings.Contains(err.Error(), strconv.Itoa(pid)) {
-		t.Errorf("gave %v, want a message with the pid %d", err, pid)
-	}
-}
-
-func TestHalfMadeClusterIsMadeAgain(t *testing.T) {
-	t.Parallel()
-	dir := place(t)
 	if err := os.MkdirAll(filepath.Join(dir, "data.new", "base"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	do(t, run(t, Options{DataDir: dir}), "SELECT 1")
-}
-
-func TestLongDirectory(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(place(t), strings.Repeat("x", 100))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Start(ctx, Options{DataDir: dir}); !errors.Is(err, context.Canceled) {
+		t.Errorf("gave %v", err)
+	}
 	server := run(t, Options{DataDir: dir})
 	t.Cleanup(func() { _ = os.RemoveAll(server.socketDir) })
 	if got := len(server.socket()); got > maxSocketPath {
@@ -206,46 +233,5 @@ func TestStopDoesNotHang(t *testing.T) {
 	}
 	if took := time.Since(begun); took > quitTimeout+5*time.Second {
 		t.Errorf("took %s", took)
-	}
-}
-
-func TestPostgresSeesNothingOfOurEnvironment(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux shows the environment of a process")
-	}
-	t.Setenv("OPENAI_API_KEY", "canary-of-the-environment")
-	server := run(t, Options{DataDir: place(t)})
-	environ, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(server.child.process.Pid), "environ"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(environ) == 0 || strings.Contains(string(environ), "canary") {
-		t.Errorf("the server's environment: %q", environ)
-	}
-}
-
-func TestStartGivesUpWithTheContext(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	dir := place(t)
-	if _, err := Start(ctx, Options{DataDir: dir}); !errors.Is(err, context.Canceled) {
-		t.Errorf("gave %v", err)
-	}
-	do(t, run(t, Options{DataDir: dir}), "SELECT 1")
-}
-
-func TestBrokenConfigurationShowsTheLog(t *testing.T) {
-	t.Parallel()
-	dir := place(t)
-	if err := run(t, Options{DataDir: dir}).Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	auto := filepath.Join(dir, "data", "postgresql.auto.conf")
-	if err := os.WriteFile(auto, []byte("no_such_setting_anywhere = 1\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Start(deadline(t), Options{DataDir: dir}); err == nil || !strings.Contains(err.Error(), "no_such_setting_anywhere") {
-		t.Errorf("gave %v, want the end of the server's log", err)
 	}
 }

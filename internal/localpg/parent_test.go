@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(parentVariable); dir != "" {
 		parent(dir)
 	}
+	if err := os.Setenv(canaryVariable, "a secret of ours"); err != nil {
+		panic(err)
+	}
 	os.Exit(m.Run())
 }
 
