@@ -91,8 +91,9 @@ func begin(ctx context.Context, service Service, ended chan<- *running) *running
 // failure says why a service that should still run ended; nil when the process was asked to end meanwhile and nothing
 // is wrong with it.
 func (r *running) failure(ctx context.Context) error {
+	asked := ctx.Err() != nil && errors.Is(r.err, context.Canceled)
 	switch {
-	case r.err != nil && !(ctx.Err() != nil && errors.Is(r.err, context.Canceled)):
+	case r.err != nil && !asked:
 		return fmt.Errorf("run %s: %w", r.Name, r.err)
 	case ctx.Err() != nil:
 		return nil

@@ -116,11 +116,10 @@ func readPid(path string) (int, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil {
-		return 0, nil //nolint:nilerr // A half-written file names no process.
+	if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil {
+		return pid, nil
 	}
-	return pid, nil
+	return 0, nil // A half-written file names no process.
 }
 
 // runsOn says whether a live process is a server on this cluster: a postmaster's working directory is its cluster.

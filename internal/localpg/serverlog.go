@@ -4,6 +4,7 @@ package localpg
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -52,7 +53,7 @@ func (l *serverLog) written() []byte {
 	}
 	content := make([]byte, maxTailBytes)
 	n, err := l.file.ReadAt(content, from)
-	if err != nil && err != io.EOF { //nolint:errorlint // ReadAt gives io.EOF itself.
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil
 	}
 	return content[:n]

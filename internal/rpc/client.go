@@ -121,7 +121,10 @@ func dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, grpc.WithTransportCredentials(&clientCredentials{files: files, name: cfg.ServerName}))
+		options = append(options, grpc.WithTransportCredentials(&clientCredentials{files: files}))
+		if cfg.ServerName != "" {
+			options = append(options, grpc.WithAuthority(cfg.ServerName))
+		}
 	}
 	target = addresses[0]
 	if cfg.Dialer != nil {

@@ -54,7 +54,8 @@ func (b serverBudget) finish(ctx context.Context, method string, begun time.Time
 		return err
 	}
 	late := errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded
-	if !late && !(errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.DeadlineExceeded)) {
+	cancelled := errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.DeadlineExceeded)
+	if !late && !cancelled {
 		return err
 	}
 	return status.Errorf(codes.DeadlineExceeded, "%s: %s not done after %s: %s",

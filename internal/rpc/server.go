@@ -259,7 +259,9 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	case <-ctx.Done():
 	}
 	s.Stop()
-	<-served
+	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("serve %s: %w", s.cfg.Name, err)
+	}
 	return nil
 }
 

@@ -107,11 +107,9 @@ func (c *certificates) serverConfig() *tls.Config {
 	}
 }
 
-func (c *certificates) clientConfig(serverName string) *tls.Config {
+func (c *certificates) clientConfig() *tls.Config {
 	cert, roots := c.current()
-	return &tls.Config{
-		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*cert}, RootCAs: roots, ServerName: serverName,
-	}
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*cert}, RootCAs: roots}
 }
 
 // serverCredentials make each handshake with the certificates of that moment, and log what was refused.
@@ -157,7 +155,7 @@ func (c *serverCredentials) ClientHandshake(context.Context, string, net.Conn) (
 
 // Info describes the protocol.
 func (c *serverCredentials) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "tls", SecurityVersion: "1.3"}
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }
 
 // Clone gives the same credentials: they share what is read from the files.
@@ -167,17 +165,13 @@ func (c *serverCredentials) Clone() credentials.TransportCredentials { return c 
 func (c *serverCredentials) OverrideServerName(string) error { return nil }
 
 // clientCredentials make each handshake with the certificates of that moment.
-type clientCredentials struct {
-	files *certificates
-	// name is expected in the server's certificate; empty means the name that was dialled.
-	name string
-}
+type clientCredentials struct{ files *certificates }
 
 var _ credentials.TransportCredentials = (*clientCredentials)(nil)
 
-// ClientHandshake greets a server.
+// ClientHandshake greets a server, in whose certificate authority is expected.
 func (c *clientCredentials) ClientHandshake(ctx context.Context, authority string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return credentials.NewTLS(c.files.clientConfig(c.name)).ClientHandshake(ctx, authority, conn)
+	return credentials.NewTLS(c.files.clientConfig()).ClientHandshake(ctx, authority, conn)
 }
 
 // ServerHandshake is not for clients.
@@ -187,13 +181,13 @@ func (c *clientCredentials) ServerHandshake(net.Conn) (net.Conn, credentials.Aut
 
 // Info describes the protocol.
 func (c *clientCredentials) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "tls", SecurityVersion: "1.3", ServerName: c.name}
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }
 
 // Clone gives the same credentials.
 func (c *clientCredentials) Clone() credentials.TransportCredentials { return c }
 
-// OverrideServerName is refused: the name is set once.
+// OverrideServerName is refused: the name is Dial's.
 func (c *clientCredentials) OverrideServerName(string) error {
 	return errors.New("the server's name is set by the configuration")
 }

@@ -3,6 +3,7 @@
 package pgtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -91,7 +92,8 @@ func startJanitor(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("/bin/sh", "-c", janitor, "openrabbit-test-janitor", dir) //nolint:noctx // It outlives every context.
+	// It outlives every test, and so every context of one.
+	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", janitor, "openrabbit-test-janitor", dir)
 	cmd.Stdin = read
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
