@@ -29,7 +29,7 @@ const (
 	writeTimeout = 30 * time.Second
 	// watchAge is how long a connection of somebody who watches is left alone, and then how long its streams may go on.
 	watchAge    = 30 * time.Minute
-	pingTimeout = time.Second
+	pingTimeout = 2 * time.Second
 	// partStop is what the parts have that need little time to stop, callDrain what calls of ReviewService have. With
 	// Config.StopTimeout they make 10 seconds.
 	partStop  = 3 * time.Second

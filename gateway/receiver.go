@@ -169,10 +169,6 @@ func (rc *receiver) verified(r *http.Request, content *body) answer {
 		return refuse(http.StatusBadRequest, reasonHeaders)
 	}
 	log := rc.log.With(telemetry.KeyDelivery, guid, "event", event)
-	// GitHub may have hung up; what was delivered is kept all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rc.cfg.StoreTimeout)
-	defer cancel()
-
 	form, ok := mediaType(r.Header)
 	if !ok {
 		return refuse(http.StatusUnsupportedMediaType, reasonContentType)
@@ -186,6 +182,9 @@ func (rc *receiver) verified(r *http.Request, content *body) answer {
 	if err == nil {
 		decision, err = intake.Decide(event, payload, rc.cfg.Self)
 	}
+	// GitHub may have hung up; what was delivered is kept all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rc.cfg.StoreTimeout)
+	defer cancel()
 	if err != nil {
 		return rc.malformed(ctx, log, guid, event, err, raw)
 	}
