@@ -42,22 +42,29 @@ func longestRun(s string, c byte) int {
 	return longest
 }
 
-// maxTicks is the longest run of backticks inside a code span that we write: GitHub's parser gives up at 80.
+// maxTicks is the longest run of backticks inside a code span that we write; a longer one is shortened. GitHub's parser
+// gives up at 80, and what was meant as code would be live text.
 const maxTicks = 20
 
-// codeSpan writes text as inline code on one line. What it holds is then neither a mention, a reference nor a link:
-// GitHub looks for those outside of code only. Text that cannot stand in a code span comes back with ok false.
-func codeSpan(s string) (span string, ok bool) {
+// codeSpan writes text as inline code on one line; blank text gives a blank. What it holds is then neither a mention, a
+// reference nor a link: GitHub looks for those outside of code only.
+func codeSpan(s string) string {
 	s = shown(unmarked(strings.ReplaceAll(strings.ReplaceAll(s, "\n", " "), "\t", " ")))
+	if strings.TrimSpace(s) == "" {
+		return " "
+	}
 	run := longestRun(s, '`')
-	if run > maxTicks || strings.TrimSpace(s) == "" {
-		return "", false
+	if run > maxTicks {
+		for long := strings.Repeat("`", maxTicks+1); strings.Contains(s, long); {
+			s = strings.ReplaceAll(s, long, long[1:])
+		}
+		run = maxTicks
 	}
 	ticks := strings.Repeat("`", run+1)
 	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") || strings.HasPrefix(s, " ") && strings.HasSuffix(s, " ") {
 		s = " " + s + " "
 	}
-	return ticks + s + ticks, true
+	return ticks + s + ticks
 }
 
 // fence writes a block of code with a fence longer than any inside. A line of it that begins like a command to a bot

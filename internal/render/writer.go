@@ -100,7 +100,7 @@ func (w *writer) allowed(address string) bool {
 	}
 	rest, lines, _ := strings.Cut(address[len(base):], "#")
 	kind, path, ok := strings.Cut(rest, "/")
-	if !ok || kind != "blob" && kind != "tree" && kind != "commit" || strings.Contains(path, "//") || strings.Contains(path, "..") {
+	if !ok || kind != "blob" && kind != "tree" && kind != "commit" || strings.Contains(rest, "//") || strings.Contains(path, "..") {
 		return false
 	}
 	return path != "" && strings.Trim(strings.ToLower(path), "abcdefghijklmnopqrstuvwxyz0123456789_./-") == "" &&
@@ -136,18 +136,10 @@ func (w *writer) code(s string) {
 	if w.cell {
 		s = strings.ReplaceAll(s, "|", "¦")
 	}
-	span, ok := codeSpan(s)
-	if !ok {
-		for _, r := range stripped(s) {
-			w.char(r, true)
-		}
-		w.start = false
-		return
-	}
 	if strings.HasSuffix(w.out.String(), "`") {
 		w.out.WriteByte(' ')
 	}
-	w.put(span)
+	w.put(codeSpan(s))
 }
 
 // word writes what stands between two blanks. If any of it would act on GitHub, all of it becomes code. That is the
