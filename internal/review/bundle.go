@@ -50,7 +50,10 @@ func (r *run) room() shares {
 		used = r.options.PromptTokens / 3
 	}
 	left := max(r.options.PromptTokens-used, 800)
-	s := shares{surroundings: left / 6, guidance: left / 8}
+	s := shares{surroundings: left / 6}
+	if r.options.Guidelines != "" || len(r.options.Instructions) > 0 {
+		s.guidance = left / 8
+	}
 	s.pieces = left - s.surroundings - s.guidance - min(left/12, 400)
 	return s
 }

@@ -24,11 +24,15 @@ var ownCode = []string{
 	"internal/cache/lru.go", "src/env/load.ts", "src/types/api.d.ts", ".github/workflows/ci.yml", "Jenkinsfile", "Vagrantfile", "fabfile.py",
 	".gitignore", ".gitattributes", ".gitmodules", "dependencies/auth.py", "deps/auth.ex", ".vscode/settings.json", ".teamcity/settings.kts",
 	"src/controls.js", "src/effects.js", "src/prototype.js", "src/import.css", "proguard-rules.pro", ".gitpod.Dockerfile",
+	"src/test/dist/UpdateTest.java", // what is built into dist/ is for browsers
 }
+
+// built are the files that builds leave in dist/.
+var built = regexp.MustCompile(`(?:^|/)dist/(?:.*/)?[^/]+\.(?:[cm]?js|css|map|html|json|d\.ts|wasm|svg|whl|tar|gz|zip)$`)
 
 // vendoredPatterns gives linguist's rules without those that match code of one's own.
 func vendoredPatterns() []pattern {
-	var kept []pattern
+	kept := []pattern{built}
 	for _, m := range data.VendorMatchers {
 		if m != nil && !slices.ContainsFunc(ownCode, m.MatchString) {
 			kept = append(kept, m)

@@ -22,9 +22,9 @@ func TestSelectByPath(t *testing.T) {
 	for path, want := range map[string]string{
 		"main.go": "", "src/app.tsx": "", "build/gen.sh": "", "config/app.yaml": "", "deploy/values.yml": "", ".github/workflows/ci.yml": "",
 		"internal/cache/lru.go": "", "types/api.d.ts": "", "Jenkinsfile": "", "src/env/load.py": "", "dependencies/auth.py": "", "Dockerfile": "",
-		"lib/build/make.py": "", "docs/guide.md": "", "go.mod": "", "package.json": "", "Makefile": "", ".openrabbit.yaml": "", "distance/x.go": "",
+		"lib/build/make.py": "", "docs/guide.md": "", "go.mod": "", "package.json": "", "Makefile": "", "it/cli/dist/UpdateTest.java": "", ".openrabbit.yaml": "", "distance/x.go": "",
 		"go.sum": "lock file", "web/package-lock.json": "lock file", "Cargo.lock": "lock file", "uv.lock": "lock file", "x/Gemfile.lock": "lock file", "pnpm-lock.yaml": "lock file",
-		"vendor/github.com/x/y.go": "vendored", "web/node_modules/x/index.js": "vendored", "third_party/zlib/z.c": "vendored", "dist/app.js": "vendored", "pkg/testdata/in.txt": "vendored",
+		"vendor/github.com/x/y.go": "vendored", "web/node_modules/x/index.js": "vendored", "third_party/zlib/z.c": "vendored", "dist/app.js": "vendored", "web/dist/a/b.css": "vendored", "pkg/testdata/in.txt": "vendored",
 		"static/app.min.js": "minified", "static/site-min.css": "minified", "jquery-3.6.0.js": "vendored",
 		"api/v1/service.pb.go": "", "App.designer.cs": "generated", "x.xcworkspacedata": "generated",
 	} {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/viper"
 	"github.com/zricethezav/gitleaks/v8/config"
@@ -61,10 +62,11 @@ func (s *Scanner) Scan(text string) []review.Secret {
 	starts := lineStarts(text)
 	var found []review.Secret
 	for _, f := range s.detector.DetectString(text) {
-		if f.RuleID == GenericRule && placeholder(f.Secret) {
+		at := place(text, starts, f)
+		if f.RuleID == GenericRule && (placeholder(f.Secret) || !likely(text, at)) {
 			continue
 		}
-		found = append(found, place(text, starts, f))
+		found = append(found, at)
 	}
 	slices.SortFunc(found, func(a, b review.Secret) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End), generic(a)-generic(b), cmp.Compare(a.Rule, b.Rule))
@@ -133,6 +135,30 @@ func lineOf(starts []int, at int) int {
 		return i + 1
 	}
 	return i
+}
+
+// likely says whether what a variable's name made suspicious is a value and looks random. What stands bare among other
+// words of code, or has hardly a digit, is nearly always a name: a type, a variable, the key of a translation.
+func likely(text string, s review.Secret) bool {
+	digits, letters := 0, 0
+	for _, r := range text[s.Start:s.End] {
+		switch {
+		case unicode.IsDigit(r):
+			digits++
+		case unicode.IsLetter(r):
+			letters++
+		}
+	}
+	before := strings.TrimRight(text[:s.Start], " \t")
+	switch {
+	case digits == 0 || letters == 0 || before == "":
+		return false
+	case strings.ContainsRune("\"'`", rune(before[len(before)-1])):
+		return true
+	case strings.ContainsRune("=:>", rune(before[len(before)-1])):
+		return digits >= 2 && digits*10 >= digits+letters
+	}
+	return false
 }
 
 // placeholder says whether a value that only its variable's name made suspicious says itself that it is none.

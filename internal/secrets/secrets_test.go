@@ -52,6 +52,9 @@ func TestScan(t *testing.T) {
 		{name: "the allow comment is not ours to honour", text: "t = \"" + githubToken + "\" # gitleaks:allow\n", want: []string{"github-pat 1-1"}, secret: []string{githubToken}},
 		{name: "documented example of aws", text: "aws_access_key_id = AKIAIOSFODNN7" + "EXAMPLE\n"},
 		{name: "placeholders", text: "api_key = \"your-api-key-1234567890\"\nsecret = \"dummy9876543210zyx\"\npassword = \"changeme1234567x\"\n"},
+		{name: "names of types", text: "void set(AuthorizationProvider authz, ManagementPermissionsV2 root) {}\nkey := ManagementPermissionsV2\n\nkey: SomeTranslatedLabelName,\n"},
+		{name: "by its name", text: "api_key = \"q8Zt" + "4mXw9LpR2vNc7KdB" + "\"\n", want: []string{"generic-api-key 1-1"}, secret: []string{"q8Zt" + "4mXw9LpR2vNc7KdB"}},
+		{name: "by its name, bare", text: "API_KEY=q8Zt" + "4mXw9LpR2vNc7KdB" + "\n", want: []string{"generic-api-key 1-1"}, secret: []string{"q8Zt" + "4mXw9LpR2vNc7KdB"}},
 		{name: "variables", text: "token := os.Getenv(\"TOKEN\")\nkey = ${API_KEY}\nsecret: {{ .Values.secret }}\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
