@@ -73,15 +73,20 @@ func (e *Engine) Run(ctx context.Context, change Change, files Files, options Op
 	if err := r.analyze(ctx); err != nil {
 		return nil, err
 	}
-	r.mask()
+	if err := r.mask(ctx); err != nil {
+		return nil, err
+	}
 	r.findFacts()
 	if len(r.subjects) == 0 {
 		return r.finish(), nil
 	}
 	ok, why := e.available(ctx)
 	if !ok {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("ask whether a model is configured: %w", err)
+		}
 		r.withoutModel(why)
-		return r.finish(), ctx.Err()
+		return r.finish(), nil
 	}
 	r.bundle()
 	if err := r.retrieve(ctx); err != nil {

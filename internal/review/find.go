@@ -167,7 +167,11 @@ func (r *run) known(b *bundle) []string {
 	for _, f := range r.facts {
 		for _, file := range b.files() {
 			if file.Path == f.Path && len(list) < maxOthers {
-				list = append(list, fmt.Sprintf("%s:%d: %s", f.Path, f.Anchor.Start, f.Title))
+				at := f.Path
+				if f.Anchored() {
+					at = fmt.Sprintf("%s:%d", f.Path, f.Anchor.Start)
+				}
+				list = append(list, fmt.Sprintf("%s: %s", at, f.Title))
 			}
 		}
 	}

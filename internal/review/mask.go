@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/openrabbit/openrabbit/internal/diff"
@@ -13,8 +14,8 @@ const (
 	// secretMark stands for a credential in everything a model sees.
 	secretMark = "⟦secret⟧"
 	// maxScan is the largest content that is searched for credentials as a whole, in bytes. Of a larger one, the lines
-	// around the change are: more of it is not shown.
-	maxScan = 256 << 10
+	// around the change are, and only these may be shown.
+	maxScan = 128 << 10
 	// scanAround is how many lines around a hunk are searched in a large file.
 	scanAround = 400
 	// leastValue is the shortest credential that is also masked where no rule finds it.
@@ -31,7 +32,7 @@ type masker struct {
 }
 
 // mask finds the credentials of all files and prepares the lines that may be shown.
-func (r *run) mask() {
+func (r *run) mask(ctx context.Context) error {
 	r.masker = masker{scanner: r.secrets}
 	type found struct {
 		text    string
@@ -39,7 +40,7 @@ func (r *run) mask() {
 	}
 	// Searching is the engine's only work for the processor worth sharing.
 	news, olds := make([]found, len(r.subjects)), make([][]found, len(r.subjects))
-	_ = inParallel(context.Background(), len(r.subjects), 4, func(_ context.Context, i int) error {
+	err := inParallel(ctx, len(r.subjects), 4, func(_ context.Context, i int) error {
 		s := r.subjects[i]
 		news[i].text = s.newText()
 		news[i].secrets = r.secrets.Scan(news[i].text)
@@ -48,7 +49,10 @@ func (r *run) mask() {
 			olds[i] = append(olds[i], found{text: text, secrets: r.secrets.Scan(text)})
 		}
 		return nil
-	}) // it cannot fail: nothing in it does
+	})
+	if err != nil {
+		return fmt.Errorf("search for credentials: %w", err)
+	}
 	var values []string
 	for i := range r.subjects {
 		for _, f := range append([]found{news[i]}, olds[i]...) {
@@ -75,10 +79,11 @@ func (r *run) mask() {
 		Title: r.masker.text(r.change.Title), Description: r.masker.text(r.change.Description),
 	}
 	r.options.Guidelines = r.masker.text(r.options.Guidelines)
+	return nil
 }
 
-// newText is the text of the new side that is searched: the content, or the hunks when it is not known or too large.
-// Its lines are the file's from the first on, so that lines that are not searched are empty.
+// newText is the text of the new side that is searched: the content, or the hunks and what is around them when it is
+// not known or too large. Its lines are the file's from the first on; those that are not searched are empty.
 func (s *subject) newText() string {
 	if s.new != nil && len(s.new) <= maxScan {
 		return string(s.new)
@@ -115,10 +120,7 @@ func joined(lines []diff.Line) string {
 // setNew keeps the lines of the new side that may be shown.
 func (s *subject) setNew(masked []string) {
 	if s.new != nil {
-		s.lines = masked
-		if len(s.new) > maxScan {
-			s.lines = nil // with gaps: only the lines of the hunks are whole
-		}
+		s.lines, s.gaps = masked, len(s.new) > maxScan
 	}
 	s.added, s.hunkLines = map[int]bool{}, map[int]string{}
 	for i := range s.file.Hunks {

@@ -237,3 +237,25 @@ func TestTooManyBundles(t *testing.T) {
 		t.Errorf("%d reviewed, %d named", res.FilesReviewed, len(named))
 	}
 }
+
+// In a file that is too large to be searched as a whole, what is shown was searched all the same.
+func TestLargeFile(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("package big\n\n")
+	for i := range 4000 {
+		fmt.Fprintf(&b, "func F%d() {\n\tcall(%d, \"SECRET_number%08d\")\n\tdone()\n}\n\n", i, i, i)
+	}
+	text := "diff --git a/big.go b/big.go\n--- a/big.go\n+++ b/big.go\n@@ -10003,3 +10003,4 @@\n func F2000() {\n \tcall(2000, \"SECRET_number00002000\")\n+\tadded()\n \tdone()\n"
+	c := parseChange(t, text)
+	f := &fakeFiles{old: tree{"big.go": b.String()}, new: tree{"big.go": strings.Replace(b.String(), "2000\")\n\tdone()", "2000\")\n\tadded()\n\tdone()", 1)}}
+	m := script(always(report(map[string]any{"path": "big.go", "quote": "\tadded()", "title": "It is added"})), always(keep))
+	res := run(t, review.Deps{Model: m}, c, f, review.Options{})
+	if len(res.Findings) != 1 || res.Findings[0].Scope != "F2000" || len(res.Notes) != 0 {
+		t.Errorf("got %+v", res)
+	}
+	p := m.prompts()
+	if strings.Contains(p, "SECRET_") || !strings.Contains(p, "10004  \tcall(2000, \"⟦secret⟧\")") || !strings.Contains(p, "10007  }") {
+		t.Errorf("the function is not shown whole and masked:\n%s", m.of("findings")[0].Messages[1].Content)
+	}
+}

@@ -70,7 +70,10 @@ func newRun(e *Engine, change Change, files Files, o Options, progress Progress)
 	}
 	return &run{
 		Engine: e, change: change, files: files, options: o, progress: progress,
-		result: &Result{Dropped: map[string]int{}, FilesChanged: len(change.Diff.Files), MaxComments: o.MaxComments},
+		result: &Result{
+			Changes: []FileSummary{}, Omissions: []finding.Omission{}, Notes: []string{}, Dropped: map[string]int{},
+			FilesChanged: len(change.Diff.Files), MaxComments: o.MaxComments,
+		},
 		models: map[string]bool{},
 	}
 }
@@ -141,7 +144,7 @@ func (r *run) withoutModel(why string) {
 
 // finish puts the result together: thresholds for the facts, one order for all.
 func (r *run) finish() *Result {
-	var kept []finding.Finding
+	kept := []finding.Finding{}
 	for _, f := range append(slices.Clone(r.facts), r.findings...) {
 		if !r.shown(&f) {
 			r.drop("below_threshold", 1)

@@ -21,6 +21,8 @@ type subject struct {
 	before, after *syntax.Facts
 	// lines are the new content's, as they may be shown: without credentials. nil when the content is not known.
 	lines []string
+	// gaps is set when lines far from the change are empty in lines, because they were not searched for credentials.
+	gaps bool
 	// deleted are the deleted lines as they may be shown, by the number of the new line they stand before.
 	deleted map[int][]string
 	// oldLines are the old lines of the diff as they may be shown, by their number.

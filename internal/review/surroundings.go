@@ -64,7 +64,7 @@ type names struct {
 func (r *run) index() names {
 	n := names{definitions: map[string][]place{}, calls: map[string][]place{}}
 	for _, s := range r.subjects {
-		if s.after == nil || s.lines == nil {
+		if s.after == nil || s.lines == nil || s.gaps {
 			continue
 		}
 		for i := range s.after.Symbols {
