@@ -100,7 +100,7 @@ func (e *Engine) Run(ctx context.Context, change Change, files Files, options Op
 
 func (e *Engine) available(ctx context.Context) (ok bool, why string) {
 	if e.model == nil {
-		return false, "no model is configured"
+		return false, ReasonNoModel
 	}
 	return e.model.Available(ctx)
 }

@@ -234,6 +234,9 @@ type Result struct {
 	MaxComments int `json:"max_comments"`
 }
 
+// ReasonNoModel is the PartialReason of a review that was made without a model because none is configured.
+const ReasonNoModel = "no model is configured"
+
 // State is the state of a review.
 type State string
 

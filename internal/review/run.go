@@ -129,7 +129,7 @@ func (r *run) drop(why string, n int) {
 
 // withoutModel says what a review is without one, and how to get more.
 func (r *run) withoutModel(why string) {
-	const none = "no model is configured"
+	const none = ReasonNoModel
 	r.omit("", none, false)
 	if why = strings.TrimSuffix(strings.TrimSpace(why), "."); why == "" || strings.EqualFold(why, none) {
 		why = none

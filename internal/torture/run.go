@@ -270,8 +270,8 @@ func (r *runner) ended(ctx context.Context) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("after %s %d reviews had not ended and %d jobs were not finished (%v); %d faults were never armed",
-				r.plan.Patience, live, unfinished, err, r.faults.remaining())
+			return errors.Join(err, fmt.Errorf("after %s %d reviews had not ended and %d jobs were not finished; %d faults were never armed",
+				r.plan.Patience, live, unfinished, r.faults.remaining()))
 		}
 		select {
 		case <-ctx.Done():
