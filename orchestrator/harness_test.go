@@ -2,21 +2,21 @@ package orchestrator
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/openrabbit/openrabbit/internal/config"
 	llmv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/llm/v1"
@@ -30,177 +30,12 @@ import (
 	"github.com/openrabbit/openrabbit/internal/store"
 )
 
-const (
-	repoName     = "acme/shop"
-	repoID       = 7001
-	installation = 9001
-	patience     = 20 * time.Second
-)
+// patience is how long anything may take, on a machine that is busy.
+const patience = 60 * time.Second
 
-// dialMemory serves a gRPC service in memory.
-func dialMemory(t testing.TB, register func(*grpc.Server)) *grpc.ClientConn {
-	t.Helper()
-	listener := bufconn.Listen(1 << 20)
-	server := grpc.NewServer()
-	register(server)
-	go func() { _ = server.Serve(listener) }()
-	conn, err := grpc.NewClient("passthrough:///memory", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = conn.Close()
-		server.Stop()
-	})
-	return conn
-}
-
-// scripted is a finding that the model states.
-type scripted struct {
-	Path       string  `json:"path"`
-	Quote      string  `json:"quote"`
-	StartLine  int     `json:"start_line"`
-	EndLine    int     `json:"end_line"`
-	Severity   string  `json:"severity"`
-	Category   string  `json:"category"`
-	Title      string  `json:"title"`
-	Body       string  `json:"body"`
-	Suggestion *string `json:"suggestion"`
-	Confidence float64 `json:"confidence"`
-}
-
-func bug(path, quote, title string) scripted {
-	return scripted{
-		Path: path, Quote: quote, Severity: "high", Category: "bug", Title: title,
-		Body: "This fails for an empty cart: " + title + ".", Confidence: 0.9,
-	}
-}
-
-// fakeModel is a model tier with a script.
-type fakeModel struct {
-	llmv1.UnimplementedLLMServiceServer
-	mu       sync.Mutex
-	none     bool
-	findings []scripted
-	// override answers instead of the script when it gives something.
-	override func(q *llmv1.CompleteRequest) (*llmv1.CompleteResponse, error)
-	asked    []string
-}
-
-func (m *fakeModel) set(change func(*fakeModel)) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	change(m)
-}
-
-func (m *fakeModel) calls() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.asked)
-}
-
-func (m *fakeModel) ListModels(context.Context, *llmv1.ListModelsRequest) (*llmv1.ListModelsResponse, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.none {
-		return &llmv1.ListModelsResponse{}, nil
-	}
-	return &llmv1.ListModelsResponse{Models: []*llmv1.Model{
-		{Tier: llmv1.Tier_TIER_FAST, Name: "tiny", InputMicrosPerMillion: 100_000, OutputMicrosPerMillion: 400_000},
-		{Tier: llmv1.Tier_TIER_MAIN, Name: "big", InputMicrosPerMillion: 2_000_000, OutputMicrosPerMillion: 8_000_000},
-	}}, nil
-}
-
-func (m *fakeModel) Complete(_ context.Context, q *llmv1.CompleteRequest) (*llmv1.CompleteResponse, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.asked = append(m.asked, q.GetSchema().GetName())
-	if m.override != nil {
-		if answer, err := m.override(q); answer != nil || err != nil {
-			return answer, err
-		}
-	}
-	var text strings.Builder
-	for _, message := range q.GetMessages() {
-		text.WriteString(message.GetContent())
-	}
-	var content any
-	switch q.GetSchema().GetName() {
-	case "summary":
-		content = map[string]any{"summary": "Changes the shop.", "changes": []any{}, "risk": "Low."}
-	case "findings":
-		found := []scripted{}
-		for _, f := range m.findings {
-			if strings.Contains(text.String(), f.Path) {
-				found = append(found, f)
-			}
-		}
-		content = map[string]any{"findings": found}
-	default:
-		quote := ""
-		for _, f := range m.findings {
-			if strings.Contains(text.String(), f.Title) {
-				quote = f.Quote
-			}
-		}
-		content = map[string]any{"verdict": "keep", "severity": nil, "quote": quote, "reason": "It is so."}
-	}
-	encoded, err := json.Marshal(content)
-	if err != nil {
-		return nil, err
-	}
-	return &llmv1.CompleteResponse{
-		Outcome: llmv1.Outcome_OUTCOME_OK, Content: string(encoded), Model: "big-1",
-		Usage: &llmv1.Usage{InputTokens: 1000, OutputTokens: 100, CostMicros: 2800, Requests: 1},
-	}, nil
-}
-
-// fakeParser is a parser tier that knows no language.
-type fakeParser struct {
-	parserv1.UnimplementedParserServiceServer
-	mu sync.Mutex
-	// broken gives the error of the next streams.
-	broken []error
-	seen   int
-}
-
-func (p *fakeParser) AnalyzeFiles(stream grpc.BidiStreamingServer[parserv1.AnalyzeFilesRequest, parserv1.AnalyzeFilesResponse]) error {
-	for {
-		q, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		p.mu.Lock()
-		p.seen++
-		var fault error
-		if len(p.broken) > 0 {
-			fault, p.broken = p.broken[0], p.broken[1:]
-		}
-		p.mu.Unlock()
-		if fault != nil {
-			return fault
-		}
-		if err := stream.Send(&parserv1.AnalyzeFilesResponse{Id: q.GetId(), Facts: &parserv1.FileFacts{
-			Path: q.GetFile().GetPath(), Language: "go", Status: parserv1.FileStatus_FILE_STATUS_OK,
-		}}); err != nil {
-			return err
-		}
-	}
-}
-
-func (p *fakeParser) CheckSuggestion(context.Context, *parserv1.CheckSuggestionRequest) (*parserv1.CheckSuggestionResponse, error) {
-	return &parserv1.CheckSuggestionResponse{Verdict: parserv1.SuggestionVerdict_SUGGESTION_VERDICT_OK}, nil
-}
-
-// world is everything around one orchestrator.
-type world struct {
-	t      *testing.T
+// hall is one orchestrator with everything around it: GitHub, Postgres and the other tiers.
+type hall struct {
 	github *githubtest.Server
-	app    *github.App
 	db     *pg.DB
 	store  *store.Store
 	jobs   *queue.Inserter
@@ -209,6 +44,23 @@ type world struct {
 	cfg    Config
 	deps   Deps
 	log    *logBuffer
+
+	mu         sync.Mutex
+	failpoints map[string]failpoint // by repository
+	worlds     int64
+}
+
+type failpoint func(ctx context.Context, name string) error
+
+// world is one repository in a hall, with an installation of its own.
+type world struct {
+	*hall
+	t            *testing.T
+	repo         string
+	repoID       review.RepositoryID
+	installation review.InstallationID
+	// inJob changes the job before any worker sees it.
+	inJob string
 }
 
 // logBuffer keeps the log of a test, to be shown when it fails.
@@ -243,18 +95,15 @@ var defaultFindings = []scripted{
 	bug("cart.go", "\tfirst := prices[0]", "Panics without prices"),
 }
 
-func newWorld(t *testing.T) *world {
+func newHall(t *testing.T) *hall {
 	t.Helper()
-	server, err := githubtest.New(githubtest.Options{})
+	server, err := githubtest.New(githubtest.Options{PrivateKeyPEM: appKey()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	if _, err := server.AddRepository(repoName, repoID, installation, baseFiles); err != nil {
-		t.Fatal(err)
-	}
 	app, err := github.NewApp(github.AppConfig{
-		AppID: server.AppID, PrivateKey: config.NewSecret(server.PrivateKeyPEM()), APIURL: server.URL, Timeout: 5 * time.Second,
+		AppID: server.AppID, PrivateKey: config.NewSecret(server.PrivateKeyPEM()), APIURL: server.URL, Timeout: 10 * time.Second,
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -264,27 +113,102 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{
-		t: t, github: server, app: app, db: db, store: store.New(db), jobs: jobs,
-		model: &fakeModel{findings: defaultFindings}, parser: &fakeParser{}, log: &logBuffer{},
+	h := &hall{
+		github: server, db: db, store: store.New(db), jobs: jobs, model: newFakeModel(), parser: &fakeParser{},
+		log: &logBuffer{}, failpoints: map[string]failpoint{},
 	}
-	w.cfg = Config{
-		JobTimeout: 20 * time.Second, RescueAfter: 30 * time.Second, Settle: 50 * time.Millisecond, StopTimeout: 2 * time.Second,
-		RetryBase: 20 * time.Millisecond, Patience: -1, AdminAddr: adminOff, SweepEvery: time.Hour,
-		Workers: Workers{Fast: 4, Slow: 1, Index: 1, Interactive: 1},
+	h.cfg = Config{
+		JobTimeout: 40 * time.Second, RescueAfter: time.Minute, Settle: 50 * time.Millisecond, StopTimeout: 2 * time.Second,
+		RetryBase: 20 * time.Millisecond, Patience: -1, AdminAddr: adminOff, SweepEvery: 200 * time.Millisecond,
+		Workers: Workers{Fast: 6, Slow: 1, Index: 1, Interactive: 1},
 	}
-	w.deps = Deps{
-		Log: slog.New(slog.NewTextHandler(w.log, nil)), Registry: newRegistry(), DB: db, GitHub: app,
-		Parser:  dialMemory(t, func(s *grpc.Server) { parserv1.RegisterParserServiceServer(s, w.parser) }),
-		Model:   dialMemory(t, func(s *grpc.Server) { llmv1.RegisterLLMServiceServer(s, w.model) }),
-		Secrets: noSecrets{},
+	h.deps = Deps{
+		Log: slog.New(slog.NewTextHandler(h.log, nil)), Registry: newRegistry(), DB: db, GitHub: app,
+		Parser:    dialMemory(t, func(s *grpc.Server) { parserv1.RegisterParserServiceServer(s, h.parser) }),
+		Model:     dialMemory(t, func(s *grpc.Server) { llmv1.RegisterLLMServiceServer(s, h.model) }),
+		Secrets:   noSecrets{},
+		Failpoint: h.failpoint,
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("log:\n%s", w.log)
+			t.Logf("log:\n%s", h.log)
 		}
 	})
+	return h
+}
+
+// appKey is the App's key of all halls: making one takes long.
+var appKey = sync.OnceValue(func() string {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return ""
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+})
+
+// world adds a repository.
+func (h *hall) world(t *testing.T) *world {
+	t.Helper()
+	h.mu.Lock()
+	h.worlds++
+	n := h.worlds
+	h.mu.Unlock()
+	w := &world{
+		hall: h, t: t, repo: fmt.Sprintf("acme/shop%d", n), repoID: review.RepositoryID(7000 + n),
+		installation: review.InstallationID(9000 + n),
+	}
+	if _, err := h.github.AddRepository(w.repo, int64(w.repoID), int64(w.installation), baseFiles); err != nil {
+		t.Fatal(err)
+	}
+	w.finds(defaultFindings...)
 	return w
+}
+
+// newWorld is a world in a hall of its own, which is to be started.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return newHall(t).world(t)
+}
+
+func (h *hall) failpoint(ctx context.Context, name string) error {
+	h.mu.Lock()
+	f := h.failpoints[JobOf(ctx).Repository]
+	h.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f(ctx, name)
+}
+
+// fails sets the failpoint of the world's jobs.
+func (w *world) fails(f failpoint) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failpoints[w.repo] = f
+}
+
+// title is the title of the world's pull requests.
+func (w *world) title() string { return "Sum the prices of " + w.repo + "." }
+
+// finds sets what the model finds.
+func (w *world) finds(f ...scripted) {
+	w.model.mu.Lock()
+	defer w.model.mu.Unlock()
+	w.model.findings[w.title()] = f
+}
+
+// answers sets what the model tier answers instead.
+func (w *world) answers(f override) {
+	w.model.mu.Lock()
+	defer w.model.mu.Unlock()
+	w.model.overrides[w.title()] = f
+}
+
+// asked gives what the model was asked.
+func (w *world) asked() []string {
+	w.model.mu.Lock()
+	defer w.model.mu.Unlock()
+	return slices.Clone(w.model.asked[w.title()])
 }
 
 type noSecrets struct{}
@@ -292,42 +216,40 @@ type noSecrets struct{}
 func (noSecrets) Scan(string) []review.Secret { return nil }
 
 // start runs an orchestrator until the test ends, or until the function that it gives is called.
-func (w *world) start() (stop func()) {
-	w.t.Helper()
-	o, err := New(w.cfg, w.deps)
+func (h *hall) start(t *testing.T) (stop func()) {
+	t.Helper()
+	o, err := New(h.cfg, h.deps)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	o.poll = 20 * time.Millisecond
-	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- o.Run(ctx, func() { close(ready) }) }()
 	select {
 	case <-ready:
 	case err := <-ended:
 		cancel()
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			w.t.Errorf("the orchestrator ended with %v", err)
+			t.Errorf("the orchestrator ended with %v", err)
 		}
 	})
-	w.t.Cleanup(stop)
+	t.Cleanup(stop)
 	return stop
 }
 
 // open opens a pull request with the change.
 func (w *world) open(spec githubtest.PullRequestSpec) (number int, head string) {
 	w.t.Helper()
-	if spec.Title == "" {
-		spec.Title = "Sum the prices"
-	}
+	spec.Title = w.title()
 	if spec.Head == nil {
 		spec.Head = headFiles
 	}
-	number, head, err := w.github.OpenPullRequest(repoName, spec)
+	number, head, err := w.github.OpenPullRequest(w.repo, spec)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -338,7 +260,7 @@ func (w *world) open(spec githubtest.PullRequestSpec) (number int, head string) 
 func (w *world) request(number int, head string, change ...func(*store.Wanted)) store.Requested {
 	w.t.Helper()
 	wanted := store.Wanted{
-		InstallationID: installation, RepositoryID: repoID, Repository: repoName, DefaultBranch: "main",
+		InstallationID: w.installation, RepositoryID: w.repoID, Repository: w.repo, DefaultBranch: "main",
 		Number: number, Head: head, EventAt: time.Now(), Action: "synchronize",
 	}
 	for _, c := range change {
@@ -355,11 +277,16 @@ func (w *world) request(number int, head string, change ...func(*store.Wanted)) 
 			}
 		}
 		id, err := w.jobs.Review(ctx, tx, queue.ReviewArgs{
-			ReviewID: got.Review.ID, InstallationID: installation, RepositoryID: repoID, Repository: repoName,
+			ReviewID: got.Review.ID, InstallationID: w.installation, RepositoryID: w.repoID, Repository: w.repo,
 			Number: number, Head: got.Review.Head, Generation: got.Review.Generation,
 		}, false)
 		if err != nil {
 			return err
+		}
+		if w.inJob != "" {
+			if _, err := tx.Exec(ctx, `UPDATE river_job SET `+w.inJob+` WHERE id = $1`, id); err != nil {
+				return err
+			}
 		}
 		return w.store.SetJob(ctx, tx, got.Review.ID, id)
 	})
@@ -400,7 +327,7 @@ func (w *world) eventually(what string, so func() bool) {
 
 // checkRun gives the check run of a review.
 func (w *world) checkRun(id review.ID) (githubtest.CheckRun, bool) {
-	runs := w.github.CheckRuns(repoName)
+	runs := w.github.CheckRuns(w.repo)
 	i := slices.IndexFunc(runs, func(r githubtest.CheckRun) bool { return r.ExternalID == string(id) })
 	if i < 0 {
 		return githubtest.CheckRun{}, false
@@ -425,7 +352,7 @@ func (w *world) concluded(id review.ID, want string) githubtest.CheckRun {
 // submitted gives the reviews that people see.
 func (w *world) submitted(number int) []githubtest.Review {
 	var out []githubtest.Review
-	for _, r := range w.github.Reviews(repoName, number) {
+	for _, r := range w.github.Reviews(w.repo, number) {
 		if r.State != "PENDING" {
 			out = append(out, r)
 		}
@@ -436,7 +363,7 @@ func (w *world) submitted(number int) []githubtest.Review {
 // walkthroughs gives our comments in the conversation.
 func (w *world) walkthroughs(number int) []githubtest.IssueComment {
 	var out []githubtest.IssueComment
-	for _, c := range w.github.IssueComments(repoName, number) {
+	for _, c := range w.github.IssueComments(w.repo, number) {
 		if strings.HasSuffix(c.Author, "[bot]") {
 			out = append(out, c)
 		}
@@ -444,11 +371,59 @@ func (w *world) walkthroughs(number int) []githubtest.IssueComment {
 	return out
 }
 
-// valid checks that GitHub had nothing to complain of in any request.
-func (w *world) valid() {
+// review gives a review's row.
+func (w *world) review(id review.ID) store.Review {
 	w.t.Helper()
-	for _, v := range w.github.Violations() {
-		w.t.Errorf("github's description is violated: %s", v)
+	row, err := w.store.Review(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return row
+}
+
+// newest gives the newest review of the world.
+func (w *world) newest() store.Review {
+	w.t.Helper()
+	rows, _, err := w.store.Reviews(w.t.Context(), store.Filter{Repository: w.repo}, store.Page{})
+	if err != nil || len(rows) == 0 {
+		w.t.Fatalf("no reviews, %v", err)
+	}
+	return rows[0]
+}
+
+// job reads a job: its state and how many attempts it took.
+func (w *world) job(id int64) (state string, attempt int) {
+	w.t.Helper()
+	if err := w.db.Pool().QueryRow(w.t.Context(), `SELECT state, attempt FROM river_job WHERE id = $1`, id).Scan(&state, &attempt); err != nil {
+		w.t.Fatal(err)
+	}
+	return state, attempt
+}
+
+// once checks that everything that people see is there once: a review with so many comments, a walkthrough and a check
+// run.
+func (w *world) once(number, comments int) {
+	w.t.Helper()
+	all := w.github.Reviews(w.repo, number)
+	if shown := w.submitted(number); len(shown) != 1 || len(shown[0].Comments) != comments || len(all) != 1 {
+		w.t.Errorf("reviews = %+v, want one with %d comments", all, comments)
+	}
+	if n := len(w.walkthroughs(number)); n != 1 {
+		w.t.Errorf("%d walkthroughs", n)
+	}
+	if n := len(w.github.CheckRuns(w.repo)); n != 1 {
+		w.t.Errorf("%d check runs", n)
+	}
+}
+
+// at makes a failpoint that acts once.
+func at(name string, do func(ctx context.Context) error) failpoint {
+	var done atomic.Bool
+	return func(ctx context.Context, at string) error {
+		if at != name || !done.CompareAndSwap(false, true) {
+			return nil
+		}
+		return do(ctx)
 	}
 }
 

@@ -42,6 +42,7 @@ type Deps struct {
 	// only enqueues.
 	Indexer func(ctx context.Context, row store.Review) error
 	// Failpoint is called at each boundary of a stage with its name, for the fault harness; its error ends the attempt.
+	// JobOf tells whose.
 	Failpoint func(ctx context.Context, name string) error
 }
 

@@ -85,7 +85,7 @@ func (a *attempt) annotation(f finding.Finding) string {
 	if text == "" {
 		text = f.Title
 	}
-	return render.Sanitize(text, a.row.Repository)
+	return strings.TrimSpace(render.Sanitize(text, a.row.Repository))
 }
 
 // whereOnce finds the lines of a quote in a file, if they stand there exactly once.

@@ -77,6 +77,7 @@ type reviewWorker struct {
 // Work implements river.Worker: one attempt, and what its end means for the job.
 func (w *reviewWorker) Work(ctx context.Context, job *river.Job[queue.ReviewArgs]) error {
 	began := time.Now()
+	ctx = context.WithValue(ctx, jobKey{}, job.Args)
 	a := newAttempt(ctx, w.Orchestrator, job)
 	err := a.run(ctx)
 	result, outcome, why := a.verdict(ctx, err)
@@ -89,6 +90,14 @@ func (w *reviewWorker) Work(ctx context.Context, job *river.Job[queue.ReviewArgs
 		a.log.InfoContext(ctx, "attempt goes on later", "why", why, telemetry.KeyError, err)
 	}
 	return result
+}
+
+type jobKey struct{}
+
+// JobOf says whose job a failpoint was reached in.
+func JobOf(ctx context.Context) queue.ReviewArgs {
+	args, _ := ctx.Value(jobKey{}).(queue.ReviewArgs)
+	return args
 }
 
 // How an attempt ends.
