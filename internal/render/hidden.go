@@ -11,7 +11,7 @@ import (
 // shape. Newline and tab are not hidden.
 func hidden(r rune) bool {
 	switch {
-	case r == '\n' || r == '\t':
+	case r >= ' ' && r < 0x7F || r == '\n' || r == '\t':
 		return false
 	case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r):
 		return true
@@ -33,6 +33,16 @@ func newlines(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 }
 
+// oneLine makes a text one line of about limit bytes at most, without hidden characters, and says when it was longer.
+func oneLine(s string, limit int) string {
+	whole := len(s) <= 4*limit
+	s = strings.Join(strings.Fields(stripped(newlines(cutAt(s, 4*limit)))), " ")
+	if whole && len(s) <= limit {
+		return s
+	}
+	return strings.TrimRight(cutAt(s, limit), " ") + "…"
+}
+
 // stripped leaves the hidden characters of prose out. The joiners that some scripts are spelled with stay between
 // letters of such a script. No letter carries more than a few marks.
 func stripped(s string) string {
@@ -42,6 +52,8 @@ func stripped(s string) string {
 	marks := 0
 	for _, r := range s {
 		switch {
+		case r > ' ' && r < 0x7F:
+			marks = 0
 		case r == '\u200C' || r == '\u200D':
 			if last <= 0x02FF || !unicode.IsLetter(last) && !unicode.IsMark(last) {
 				continue

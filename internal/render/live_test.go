@@ -20,11 +20,11 @@ func live(markdown string) (text string, open bool) {
 			}
 			continue
 		}
-		if m := regexp.MustCompile("^ {0,3}(`{3,})([^`]*)$").FindStringSubmatch(strings.TrimSuffix(line, "\n")); m != nil {
+		if m := ticksPattern.FindStringSubmatch(strings.TrimSuffix(line, "\n")); m != nil {
 			fence = m[1]
 			continue
 		}
-		if m := regexp.MustCompile("^ {0,3}(~{3,})").FindStringSubmatch(line); m != nil {
+		if m := tildesPattern.FindStringSubmatch(line); m != nil {
 			fence = m[1]
 			continue
 		}
@@ -68,6 +68,8 @@ func live(markdown string) (text string, open bool) {
 }
 
 var (
+	ticksPattern  = regexp.MustCompile("^ {0,3}(`{3,})([^`]*)$")
+	tildesPattern = regexp.MustCompile("^ {0,3}(~{3,})")
 	linkPattern   = regexp.MustCompile(`\]\(([^()]*)\)`)
 	sourcePattern = regexp.MustCompile(`^https://github\.com/acme/shop/(blob|tree|commit)/[\w./-]+(#[L\d-]+)?$`)
 	unescape      = regexp.MustCompile(`\\([[:punct:]])`)
@@ -100,13 +102,13 @@ func harmless(t *testing.T, markdown string) {
 		return m
 	})
 	if strings.Contains(text, "<") {
-		t.Fatalf("%q holds HTML", markdown)
+		t.Fatalf("holds HTML at %d of %q: %q", strings.Index(text, "<"), text[strings.Index(text, "<"):][:10], markdown)
 	}
 	if imagePattern.MatchString(text) {
-		t.Fatalf("%q holds an image", markdown)
+		t.Fatalf("holds an image: %q", markdown)
 	}
 	if commandLine.MatchString(markdown) {
-		t.Fatalf("%q holds a command", markdown)
+		t.Fatalf("holds the command %q: %q", commandLine.FindString(markdown), markdown)
 	}
 	if strings.Contains(strings.ToLower(markdown), markerStart) {
 		t.Fatalf("%q holds a marker", markdown)
@@ -114,7 +116,7 @@ func harmless(t *testing.T, markdown string) {
 	// GitHub looks for mentions and references in the finished text, without escapes.
 	finished := html.UnescapeString(unescape.ReplaceAllString(text, "$1"))
 	if m := actsPattern.FindString(finished); m != "" {
-		t.Fatalf("%q acts by %q", markdown, m)
+		t.Fatalf("acts by %q: %q", m, markdown)
 	}
 }
 

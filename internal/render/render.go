@@ -36,7 +36,7 @@ func Comment(f finding.Finding, o Options) (body string, fallbacks []string) {
 	if text != "" {
 		head += text + "\n\n"
 	}
-	tail := FindingMarker(f.Fingerprint)
+	tail := FindingMarker(f.Fingerprint) + "\n"
 	plain := head + tail
 	if !f.HasSuggestion || !f.Anchored() {
 		return plain, nil

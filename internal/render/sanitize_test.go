@@ -116,7 +116,7 @@ func TestNastyTextsAreHarmless(t *testing.T) {
 		harmless(t, "**"+line(text, "acme/shop", 300, false)+"**")
 	}
 	glue := []string{"", " ", "\n", "\n\n", "*", "`", "```\n", "> ", "- ", "|", "[", "](", ")", "\\", "&", "~~~\n"}
-	for range 5000 {
+	for range 2000 {
 		var b strings.Builder
 		for range 1 + r.IntN(6) {
 			b.WriteString(nasty[r.IntN(len(nasty))])
@@ -171,8 +171,9 @@ func FuzzSanitize(f *testing.F) {
 		if harmless(t, "| "+cell); strings.ContainsAny(cell, "|\n") {
 			t.Fatalf("%q breaks a table", cell)
 		}
-		if strings.ContainsAny(plainLine(text, 100), "<>&@#`[]()*_~|$\\!:\n") {
-			t.Fatalf("%q is not plain", plainLine(text, 100))
+		plain := plainLine(text, 100)
+		if harmless(t, "x "+plain); strings.ContainsAny(plain, "<>&@#`[]()*_~|$\\!:\n") {
+			t.Fatalf("%q is not plain", plain)
 		}
 	})
 }

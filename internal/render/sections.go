@@ -13,7 +13,7 @@ func (w Walkthrough) config(b *strings.Builder, r room) {
 	if len(w.ConfigProblems) == 0 {
 		return
 	}
-	b.WriteString("⚠️ **`.openrabbit.yaml` on the base branch has " + count(len(w.ConfigProblems), "mistake") + "**")
+	b.WriteString("🔧 **`.openrabbit.yaml` on the base branch has " + count(len(w.ConfigProblems), "mistake") + "**")
 	if slices.ContainsFunc(w.ConfigProblems, func(p ConfigProblem) bool { return p.Fatal }) {
 		b.WriteString(" and was not used")
 	}
@@ -172,18 +172,20 @@ func details(b *strings.Builder, summary string, content func()) {
 	b.WriteString("\n</details>\n\n")
 }
 
-// plainLine writes a text without any markup, for a place where markdown is not read: inside a line of HTML.
+// plainLine writes a text without any markup, for a place where markdown is not read, such as a line of HTML or a title.
 func plainLine(s string, limit int) string {
-	s = strings.Join(strings.Fields(stripped(newlines(s))), " ")
-	if len(s) > limit {
-		s = strings.TrimRight(cutAt(s, limit), " ") + "…"
-	}
-	return strings.Map(func(r rune) rune {
+	words := strings.Fields(strings.Map(func(r rune) rune {
 		if strings.ContainsRune("<>&@#`[]()*_~|$\\!:", r) {
 			return ' '
 		}
 		return r
-	}, s)
+	}, oneLine(s, limit)))
+	for i, word := range words {
+		if acts(word) { // GH-1, www.
+			words[i] = strings.NewReplacer("-", " ", ".", " ").Replace(word)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // footer tells what was cut by the review itself, and what it cost.

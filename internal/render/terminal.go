@@ -63,9 +63,6 @@ func (t *terminal) paint(color, s string) string {
 	return color + s + reset
 }
 
-// oneLine makes a text of others safe for one line.
-func oneLine(s string) string { return strings.Join(strings.Fields(stripped(newlines(s))), " ") }
-
 // codeText makes a line of code safe, with tabs of four.
 func codeText(s string) string {
 	return strings.ReplaceAll(shown(strings.TrimSuffix(strings.ToValidUTF8(s, "\uFFFD"), "\r")), "\t", "    ")
@@ -73,7 +70,7 @@ func codeText(s string) string {
 
 // finding writes one finding.
 func (t *terminal) finding(f *finding.Finding) {
-	where := oneLine(f.Path)
+	where := oneLine(f.Path, 500)
 	if where == "" {
 		where = "the change as a whole"
 	}
@@ -94,7 +91,7 @@ func (t *terminal) finding(f *finding.Finding) {
 	} else if f.Severity == finding.Medium {
 		color = yellow
 	}
-	fmt.Fprintf(&t.out, "%s  %s  %s\n", t.paint(bold, where), t.paint(color, severity), oneLine(string(f.Category)))
+	fmt.Fprintf(&t.out, "%s  %s  %s\n", t.paint(bold, where), t.paint(color, severity), oneLine(string(f.Category), 50))
 	t.prose("  ", f.Title, bold)
 	t.excerpt(f)
 	if strings.TrimSpace(f.Body) != "" {

@@ -150,13 +150,13 @@ func (w Walkthrough) stateLine() string {
 		if reason == "" && w.Result != nil && w.Result.PartialReason != "" {
 			reason = ": " + strings.TrimRight(line(w.Result.PartialReason, w.Repository, 500, false), ".")
 		}
-		return "⚠️ **Reviewed in part**" + in(head) + reason + ". " + capital(w.counted()) + "."
+		return "🚧 **Reviewed in part**" + in(head) + reason + ". " + capital(w.counted()) + "."
 	case review.Skipped:
-		return "⏭️ **Not reviewed**" + in(head) + reason + "."
+		return "⏩ **Not reviewed**" + in(head) + reason + "."
 	case review.Superseded:
-		return "⏭️ The review of" + head + " was given up: a newer revision arrived."
+		return "⏩ The review of" + head + " was given up: a newer revision arrived."
 	case review.Cancelled:
-		return "⏹️ **Cancelled**" + in(head) + reason + "."
+		return "🚫 **Cancelled**" + in(head) + reason + "."
 	case review.Failed:
 		return "❌ **The review failed**" + in(head) + reason + "."
 	}

@@ -243,10 +243,7 @@ func (w *writer) char(r rune, literal bool) {
 
 // line writes a text of a model on one line of ours, such as a title or a cell: nothing in it is markup but code.
 func line(text, repository string, limit int, cell bool) string {
-	text = strings.TrimSpace(stripped(strings.Join(strings.Fields(newlines(text)), " ")))
-	if len(text) > limit {
-		text = strings.TrimRight(cutAt(text, limit), " ") + "…"
-	}
+	text = oneLine(text, limit)
 	w := &writer{repository: repository, flat: true, cell: cell}
 	w.write(parse(text), false)
 	return w.out.String()
