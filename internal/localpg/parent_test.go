@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -37,14 +38,17 @@ func parent(dir string) {
 		fmt.Println("error", err)
 		os.Exit(1)
 	}
-	for range 20 {
-		done := make(chan struct{})
-		go func() {
-			runtime.LockOSThread() // The thread ends with the goroutine.
-			close(done)
-		}()
-		<-done
+	// So many at once take every idle thread, and end it: a locked thread ends with its goroutine.
+	var locked, ended sync.WaitGroup
+	for range 100 {
+		locked.Add(1)
+		ended.Go(func() {
+			runtime.LockOSThread()
+			locked.Done()
+			locked.Wait()
+		})
 	}
+	ended.Wait()
 	fmt.Println("pid", server.child.process.Pid)
 	select {}
 }
