@@ -18,6 +18,7 @@ import (
 	"github.com/openrabbit/openrabbit/internal/localpg"
 	"github.com/openrabbit/openrabbit/internal/pg"
 	"github.com/openrabbit/openrabbit/internal/rpc"
+	"github.com/openrabbit/openrabbit/internal/secrets"
 	"github.com/openrabbit/openrabbit/internal/telemetry"
 	"github.com/openrabbit/openrabbit/llmsvc"
 	"github.com/openrabbit/openrabbit/orchestrator"
@@ -95,7 +96,11 @@ func (m *mesh) services(c meshConfig) ([]lifecycle.Service, error) {
 	}
 	if !m.withoutReviews {
 		all = append(all, lifecycle.Service{Name: "orchestrator", StopTimeout: 30 * time.Second, Run: func(ctx context.Context, ready func()) error {
-			s, err := orchestrator.New(c.orchestrator, orchestrator.Deps{Log: c.logs["orchestrator"], Registry: c.registries["orchestrator"], DB: m.db})
+			scanner, err := secrets.New()
+			if err != nil {
+				return err
+			}
+			s, err := orchestrator.New(c.orchestrator, orchestrator.Deps{Log: c.logs["orchestrator"], Registry: c.registries["orchestrator"], DB: m.db, Secrets: scanner})
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package githubtest
 import (
 	"fmt"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -118,9 +119,39 @@ func newChange(status, oldPath, newPath, before, after string) *change {
 	text := udiff.Unified("a", "b", before, after)
 	_, text, _ = strings.Cut(text, "\n") // --- a
 	_, c.patch, _ = strings.Cut(text, "\n")
-	c.patch = strings.TrimSuffix(c.patch, "\n")
+	c.patch = renumber(strings.TrimSuffix(c.patch, "\n"))
 	c.walk()
 	return c
+}
+
+// renumber corrects where hunks begin in the new file: go-udiff v0.4.1 forgets the unchanged lines between two edits of
+// one hunk when it numbers the next. Its old side and its counts are right, and the new side follows from them.
+func renumber(patch string) string {
+	lines := strings.Split(patch, "\n")
+	shift := 0
+	for i, line := range lines {
+		if !strings.HasPrefix(line, "@@ ") {
+			continue
+		}
+		p := parsePlace(line)
+		oldCount, newCount := p.oldEnd-p.oldStart+1, p.newEnd-p.newStart+1
+		start := p.oldStart + shift
+		// A side without lines is numbered by the line before it.
+		if oldCount == 0 {
+			start++
+		}
+		if newCount == 0 {
+			start--
+		}
+		fields := strings.Fields(line)
+		fields[2] = "+" + strconv.Itoa(start)
+		if newCount != 1 {
+			fields[2] += "," + strconv.Itoa(newCount)
+		}
+		lines[i] = strings.Join(fields, " ")
+		shift += newCount - oldCount
+	}
+	return strings.Join(lines, "\n")
 }
 
 func isBinary(content string) bool { return strings.ContainsRune(content[:min(len(content), 8000)], 0) }
