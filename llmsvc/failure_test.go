@@ -74,6 +74,12 @@ func TestScrub(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+	if got := scrub("your key correct-horse-battery-staple is wrong", nil, "correct-horse-battery-staple"); strings.Contains(got, "battery") {
+		t.Errorf("a key without a shape: %q", got)
+	}
+	if got := scrub("your key ab12 is wrong", nil, "ab12"); strings.Contains(got, "ab12") {
+		t.Errorf("a short key: %q", got)
+	}
 	if got := scrub(strings.Repeat("long ", 1000), nil, ""); len(got) > maxDetail+len("…") {
 		t.Errorf("%d bytes", len(got))
 	}

@@ -60,7 +60,9 @@ func TestRepairIsQuick(t *testing.T) {
 		"beyond":         strings.Repeat("{x}", 4*maxProse),
 		"deep":           strings.Repeat("[", 9000) + strings.Repeat("]", 9000),
 		"a long number":  `{"findings":[],"n":` + strings.Repeat("9", 1<<20) + `}`,
-		"many errors":    `{"findings":[` + strings.Repeat(`{"x":1},`, 1<<16) + `]}`,
+		"many errors":    `{"findings":[` + strings.Repeat(`{"x":1},`, 10_000) + `{}]}`,
+		"more errors":    `{"findings":[` + strings.Repeat(`{},`, 600_000) + `{}]}`,
+		"endless":        `{"findings":[` + strings.Repeat(`{},`, 2<<20) + `{}]}`,
 		"a deep finding": `{"findings":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`,
 	} {
 		form, err := newSchemas().get("findings", findingsSchema)
@@ -69,8 +71,7 @@ func TestRepairIsQuick(t *testing.T) {
 		}
 		began := time.Now()
 		_, wrong := form.accept(text)
-		t.Logf("%s: %v", name, time.Since(began))
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%s took %v", name, took)
 		}
 		if wrong == nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,8 +18,11 @@ const (
 	maxSchemaBytes = 256 << 10
 	// maxSchemas bounds what is kept compiled; a deployment asks a handful.
 	maxSchemas = 64
-	// maxNumber bounds the digits of a number in an answer.
+	// maxAnswer bounds what is read of an answer: ten times what a model writes at its limit.
+	maxAnswer = 2 << 20
+	// maxNumber bounds the digits of a number in an answer, maxNodes its values: the validator lists every mistake.
 	maxNumber = 64
+	maxNodes  = 100_000
 	// maxComplaint bounds what a model is told of its mistakes.
 	maxComplaint = 1500
 	schemaURL    = "urn:openrabbit:answer"
@@ -105,6 +107,9 @@ type mismatch struct {
 // accept gives the one value of an answer that fits the schema, as canonical JSON: keys in order, each once, so that
 // every reader sees what was checked.
 func (s *schema) accept(answer string) (string, *mismatch) {
+	if len(answer) > maxAnswer {
+		return "", &mismatch{text: "it is far too long", where: "it is far too long"}
+	}
 	found := candidates(answer)
 	if len(found) == 0 {
 		return "", &mismatch{text: "it is not JSON", where: "it is not JSON"}
@@ -138,8 +143,9 @@ func (s *schema) check(text []byte) (string, *mismatch) {
 	if err != nil {
 		return "", &mismatch{text: "it is not JSON", where: "it is not JSON"}
 	}
-	if !saneNumbers(value) {
-		const why = "it holds a number too long or too large"
+	nodes := maxNodes
+	if !sane(value, &nodes) {
+		const why = "it holds too many values, or a number too long or too large"
 		return "", &mismatch{text: why, where: why}
 	}
 	if err := s.compiled.Validate(value); err != nil {
@@ -154,31 +160,38 @@ func (s *schema) check(text []byte) (string, *mismatch) {
 	return strings.TrimSuffix(out.String(), "\n"), nil
 }
 
-// saneNumbers says whether all numbers fit a float64. The validator computes with the exact ones and fails with a nil
-// pointer on an exponent like 1e-999999999999.
-func saneNumbers(value any) bool {
+// sane says whether a value has at most so many parts and all its numbers fit a float64. The validator computes with
+// the exact ones and fails with a nil pointer on an exponent like 1e-999999999999.
+func sane(value any, nodes *int) bool {
+	if *nodes--; *nodes < 0 {
+		return false
+	}
 	switch v := value.(type) {
 	case json.Number:
-		if len(v) > maxNumber {
-			return false
-		}
-		if _, exponent, ok := strings.Cut(strings.ToLower(v.String()), "e"); ok {
-			if n, err := strconv.Atoi(exponent); err != nil || n < -400 || n > 400 {
-				return false
-			}
-		}
-		f, err := v.Float64()
-		return err == nil && !math.IsInf(f, 0)
+		return saneNumber(v.String())
 	case []any:
-		return !slices.ContainsFunc(v, func(item any) bool { return !saneNumbers(item) })
+		return !slices.ContainsFunc(v, func(item any) bool { return !sane(item, nodes) })
 	case map[string]any:
 		for _, item := range v {
-			if !saneNumbers(item) {
+			if !sane(item, nodes) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+func saneNumber(text string) bool {
+	if len(text) > maxNumber {
+		return false
+	}
+	if _, exponent, ok := strings.Cut(strings.ToLower(text), "e"); ok {
+		if n, err := strconv.Atoi(exponent); err != nil || n < -400 || n > 400 {
+			return false
+		}
+	}
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
 }
 
 func explain(err error) *mismatch {

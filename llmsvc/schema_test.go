@@ -2,6 +2,8 @@ package llmsvc
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -28,6 +30,37 @@ func TestSchemasAreChecked(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		} else if strings.Contains(err.Error(), "/work") || strings.Contains(err.Error(), "llmsvc/") {
 			t.Errorf("%s: the error names the working directory: %v", name, err)
+		}
+	}
+}
+
+// A schema that refers to a file is refused, though there is one and it is a schema.
+func TestSchemasReadNoFiles(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "s.json")
+	if err := os.WriteFile(file, []byte(`{"type":"object"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newSchema("n", `{"$ref":"file://`+file+`"}`); err == nil {
+		t.Error("it was read")
+	}
+}
+
+// The validator fails with a nil pointer on numbers whose exponent it cannot compute.
+func TestNumbersThatWouldBreakTheValidator(t *testing.T) {
+	t.Parallel()
+	form, err := newSchema("n", `{"type":"object","properties":{"n":{"type":"number","maximum":1}}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []string{"1e-999999999999", "1e999999999", "-1E+401", "1e99999999999999999999", strings.Repeat("9", 100), "0." + strings.Repeat("1", 100)} {
+		if content, wrong := form.accept(`{"n":` + n + `}`); wrong == nil {
+			t.Errorf("%.20s was accepted as %s", n, content)
+		}
+	}
+	for _, n := range []string{"1", "0.5", "-12e10", "1e-300", "0"} {
+		if content, wrong := form.accept(`{"n":` + n + `}`); wrong != nil || content != `{"n":`+n+`}` {
+			t.Errorf("%s: %q %+v", n, content, wrong)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package llmsvc
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -156,6 +157,17 @@ func TestLessonsAreNotAttempts(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+}
+
+// A server that always finds something else to refuse is not asked for ever.
+func TestLessonsHaveAnEnd(t *testing.T) {
+	t.Parallel()
+	s := newRig(t, llmtest.Options{Respond: func(c llmtest.Call) *llmtest.Rule {
+		return &llmtest.Rule{Status: 400, Error: &llmtest.Error{Message: fmt.Sprintf("max_tokens must be at most %d", c.MaxTokens-1)}}
+	}}, Config{})
+	if got := s.ask(t, "x"); got.outcome != review.OutcomeRefused || got.spent.requests != maxLessons+1 {
+		t.Errorf("got %+v", got)
+	}
 }
 
 func TestTraitsOnlyGrow(t *testing.T) {

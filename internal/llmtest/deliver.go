@@ -15,6 +15,7 @@ func (s *Server) deliver(w http.ResponseWriter, r *http.Request, c *Call, rule *
 		rule = &Rule{}
 	}
 	if !s.pause(r, *rule) {
+		abandon(w)
 		return
 	}
 	status := rule.Status
@@ -68,6 +69,15 @@ func (s *Server) pause(r *http.Request, rule Rule) bool {
 		return false
 	case <-s.closing.Done():
 		return false
+	}
+}
+
+// abandon closes the connection: a handler that just returns has answered, with an empty body.
+func abandon(w http.ResponseWriter) {
+	if hijacker, ok := w.(http.Hijacker); ok {
+		if conn, _, err := hijacker.Hijack(); err == nil {
+			_ = conn.Close()
+		}
 	}
 }
 
