@@ -91,8 +91,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// TestAnEndlessLineTakesNoMemory is not parallel: it counts what the process allocates.
 func TestAnEndlessLineTakesNoMemory(t *testing.T) {
-	t.Parallel()
 	head := "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+"
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -105,8 +105,7 @@ func TestAnEndlessLineTakesNoMemory(t *testing.T) {
 	if source.read > 65<<20 {
 		t.Errorf("%d bytes were read", source.read)
 	}
-	// Other tests allocate at the same time; 64 MiB would show.
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 48<<20 {
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
 		t.Errorf("%d bytes were allocated", grown)
 	}
 }

@@ -127,6 +127,7 @@ func TestLocate(t *testing.T) {
 		"lines skipped":                 {Candidate{Path: path, Quote: "sum := 0\nsum += item.Price * item.Count\nreturn sum"}, diff.New, [2]int{10, 17}, ""},
 		"part of a line":                {Candidate{Path: path, Quote: "item.Price * item.Count"}, diff.New, [2]int{15, 15}, ""},
 		"the beginning of a line":       {Candidate{Path: path, Quote: "return fmt.Errorf(\"close the database..."}, diff.New, [2]int{104, 104}, ""},
+		"a line that was cut":           {Candidate{Path: path, Quote: "\t\treturn fmt.Errorf(\"close the database of the shop… (41 more bytes)"}, diff.New, [2]int{104, 104}, ""},
 		"a few characters wrong":        {Candidate{Path: path, Quote: "return fmt.Errorf(\"close the database of this shop at %s: %v\", address, err)"}, diff.New, [2]int{104, 104}, ""},
 		"several, the hint is on one":   {Candidate{Path: path, Quote: "\treturn nil", StartLine: 107, EndLine: 107}, diff.New, [2]int{107, 107}, ""},
 		"several, the hint is near one": {Candidate{Path: path, Quote: "\treturn nil", StartLine: 98}, diff.New, [2]int{107, 107}, ""},

@@ -25,6 +25,10 @@ func quotes(quote string) [][]string {
 			add([]string{inner})
 		}
 	}
+	if whole, ok := uncut(bare); ok {
+		add(whole)
+		bare = whole
+	}
 	if plain, ok := unnumber(bare); ok {
 		add(plain)
 		bare = plain
@@ -60,6 +64,19 @@ func unfence(lines []string) []string {
 		}
 	}
 	return lines
+}
+
+// uncut takes off what our prompts put at the end of a line that is too long to be shown: "… (12 more bytes)".
+func uncut(lines []string) ([]string, bool) {
+	whole := make([]string, len(lines))
+	cut := false
+	for i, line := range lines {
+		whole[i] = line
+		if at := strings.LastIndex(line, "… ("); at > 0 && strings.HasSuffix(line, " more bytes)") {
+			whole[i], cut = line[:at], true
+		}
+	}
+	return whole, cut
 }
 
 // unnumber takes line numbers off ("  12 | code", "12: code"); all lines must have one.

@@ -135,6 +135,9 @@ func TestSuggestionsAreWrittenWholeOrNotAtAll(t *testing.T) {
 		"hidden":                  {"x\u202ey", false, "```\nx[U+202E]y\n```\n"},
 		"a marker":                {"<!-- openrabbit:finding=x -->", false, ""},
 		"a command":               {"/approve", false, " ```\n /approve\n ```\n"},
+		"a command to a bot":      {"x\n@dependabot merge", false, ""},
+		"comments":                {"// x\n/* y */\n/a/b/", true, "```suggestion\n// x\n/* y */\n/a/b/\n```\n"},
+		"annotations":             {"@Test\n@app.route(\"/x\", methods = 1)\ndef x():", true, ""},
 		"a fence beyond counting": {strings.Repeat("`", 300), false, ""},
 	}
 	for name, test := range tests {

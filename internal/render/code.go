@@ -1,6 +1,9 @@
 package render
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // markerStart begins every hidden marker of ours. Text of others never holds it, not even inside code, where GitHub
 // would show it: whoever looks for a marker looks at the source.
@@ -85,12 +88,28 @@ func fence(code, info string) string {
 	if code == "" {
 		lines = []string{fence + info, fence}
 	}
-	if strings.HasPrefix(code, "/") || strings.HasPrefix(code, "@") || strings.Contains(code, "\n/") || strings.Contains(code, "\n@") {
+	if slices.ContainsFunc(strings.Split(code, "\n"), commandOfCode) {
 		for i := range lines {
 			lines[i] = " " + lines[i]
 		}
 	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// commandOfCode says whether a line of code reads like a command to a bot: "/approve", or "@bot merge". Comments,
+// patterns, paths and annotations do not.
+func commandOfCode(line string) bool {
+	first, rest, more := strings.Cut(line, " ")
+	if len(first) < 2 {
+		return false
+	}
+	switch first[0] {
+	case '/':
+		return strings.Trim(strings.ToLower(first[1:]), "abcdefghijklmnopqrstuvwxyz0123456789_-\t") == ""
+	case '@':
+		return more && strings.TrimSpace(rest) != "" && !strings.ContainsAny(first, "(.")
+	}
+	return false
 }
 
 // infoOf keeps the language of a fence. What GitHub renders instead of showing (diagrams, maps, formulas) and

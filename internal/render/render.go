@@ -8,6 +8,7 @@ package render
 import (
 	"strings"
 
+	"github.com/openrabbit/openrabbit/internal/diff"
 	"github.com/openrabbit/openrabbit/internal/finding"
 )
 
@@ -27,7 +28,8 @@ type Options struct {
 }
 
 // Comment writes a finding as a comment on its lines, and the plainer bodies to try when GitHub refuses it: with the
-// suggestion as plain code, then without it. A finding without a suggestion has no fallbacks.
+// suggestion as plain code, then without it. A finding without a suggestion, or on deleted lines, has no
+// fallbacks.
 //
 // All bodies end in the finding's hidden marker.
 func Comment(f finding.Finding, o Options) (body string, fallbacks []string) {
@@ -38,7 +40,7 @@ func Comment(f finding.Finding, o Options) (body string, fallbacks []string) {
 	}
 	tail := FindingMarker(f.Fingerprint) + "\n"
 	plain := head + tail
-	if !f.HasSuggestion || !f.Anchored() {
+	if !f.HasSuggestion || f.Anchor.Side != diff.New {
 		return plain, nil
 	}
 	code := strings.TrimSuffix(newlines(f.Suggestion), "\n")
