@@ -177,7 +177,15 @@ func (s *Service) remember(c *call) {
 	}
 }
 
-// inputTokens estimates what is sent.
+// inputEstimate is what is sent by the quick estimate, inputTokens by the model's tokenizer where it is known.
+func (c *call) inputEstimate() int {
+	total := 0
+	for _, text := range c.text {
+		total += estimate(text)
+	}
+	return total
+}
+
 func (c *call) inputTokens() int {
 	total := 0
 	for _, text := range c.text {

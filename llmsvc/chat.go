@@ -44,7 +44,7 @@ func (s *Service) chat(ctx context.Context, c *call, q question, conversation []
 	}
 	var out *reply
 	f := s.persist(ctx, c, maxChatBody, func(ctx context.Context, t traits) (sent, error) {
-		req, used := s.chatRequest(c.model, q, conversation, t)
+		req, used := s.chatRequest(c, q, conversation, t)
 		res, err := s.client.CreateChatCompletion(ctx, req)
 		if err != nil {
 			return used, err
@@ -53,12 +53,7 @@ func (s *Service) chat(ctx context.Context, c *call, q question, conversation []
 			return used, errNoAnswer
 		}
 		out = readReply(res)
-		answered, _ := c.model.counter.count(out.content + out.refusal)
-		input := 0
-		if res.Usage.PromptTokens <= 0 {
-			input = c.inputTokens()
-		}
-		c.spent.add(c.model.info, res.Usage, input, answered)
+		c.spent.add(c.model.info, res.Usage, c.inputEstimate(), estimate(out.content+out.refusal))
 		return used, nil
 	})
 	if f != nil {
@@ -90,8 +85,9 @@ func readReply(res openai.ChatCompletionResponse) *reply {
 }
 
 // chatRequest writes a question as this server takes it, and says what it used.
-func (s *Service) chatRequest(m *model, q question, conversation []message, t traits) (openai.ChatCompletionRequest, sent) {
+func (s *Service) chatRequest(c *call, q question, conversation []message, t traits) (openai.ChatCompletionRequest, sent) {
 	var used sent
+	m := c.model
 	req := openai.ChatCompletionRequest{Model: m.name}
 	if q.schema != nil {
 		if t.format == bySchema {
@@ -127,19 +123,23 @@ func (s *Service) chatRequest(m *model, q question, conversation []message, t tr
 		seed := int(*q.seed)
 		req.Seed = &seed
 	}
-	used.limit = s.outputLimit(m, q, t)
+	used.limit = s.outputLimit(c, q, t)
 	used.limitField = t.limitField(m.limitField)
 	switch used.limitField {
 	case fieldMaxTokens:
-		req.MaxTokens = used.limit
+		req.MaxTokens = used.limit //nolint:staticcheck // deprecated at OpenAI; many other servers know no other name
 	case fieldMaxCompletionTokens:
 		req.MaxCompletionTokens = used.limit
 	}
 	return req, used
 }
 
-// outputLimit is the limit of an answer: what was asked for and room to think, but no more than the model gives.
-func (s *Service) outputLimit(m *model, q question, t traits) int {
+// leastOutput is the least limit that is made to fit a window; below it the request is too long anyway.
+const leastOutput = 256
+
+// outputLimit is the limit of an answer: what was asked for and room to think, but no more than the model gives and
+// than its window, where that is known, leaves beside the input.
+func (s *Service) outputLimit(c *call, q question, t traits) int {
 	limit := q.maxOutput
 	if limit == 0 {
 		limit = s.cfg.OutputTokens
@@ -147,8 +147,18 @@ func (s *Service) outputLimit(m *model, q question, t traits) int {
 	if t.reasons {
 		limit += s.cfg.ReasoningTokens
 	}
-	if most := smaller(m.info.MaxOutputTokens, t.outputCap); most > 0 {
+	info := c.model.info
+	if most := smaller(info.MaxOutputTokens, t.outputCap); most > 0 {
 		limit = min(limit, most)
+	}
+	form := 0
+	if q.schema != nil {
+		form = estimate(string(q.schema.text))
+	}
+	if window := info.ContextTokens; window > 0 && c.inputEstimate()+form+limit > window {
+		if left := window - c.inputTokens() - form; left >= leastOutput {
+			limit = min(limit, left)
+		}
 	}
 	return limit
 }

@@ -236,17 +236,42 @@ func TestUsageIsSummedPricedAndEstimated(t *testing.T) {
 	for name, tt := range map[string]struct {
 		usage *llmtest.Usage
 		drop  bool
+		long  bool
 		check func(usage) bool
 	}{
 		"said":     {usage: &llmtest.Usage{PromptTokens: 100, CompletionTokens: 10}, check: func(u usage) bool { return u.input == 100 && u.output == 10 && u.cost == 120 && !u.estimated }},
 		"cached":   {usage: cached(100, 10, 60), check: func(u usage) bool { return u.cached == 60 && u.cost == 40+6+20 }},
 		"negative": {usage: &llmtest.Usage{PromptTokens: -100, CompletionTokens: -1}, check: func(u usage) bool { return u.input > 0 && u.output > 0 && u.estimated }},
 		"huge":     {usage: &llmtest.Usage{PromptTokens: 1 << 60, CompletionTokens: 1}, check: func(u usage) bool { return u.input < 1000 && u.estimated }},
+		"a lie":    {usage: &llmtest.Usage{PromptTokens: 1, CompletionTokens: 1}, long: true, check: func(u usage) bool { return u.input > 5000 && u.estimated }},
+		"nothing":  {usage: &llmtest.Usage{}, check: func(u usage) bool { return u.input > 0 && u.output > 0 && u.estimated }},
 		"none":     {drop: true, check: func(u usage) bool { return u.input > 0 && u.output > 0 && u.cost > 0 && u.estimated }},
 	} {
 		s := newRig(t, script(llmtest.Rule{Usage: tt.usage, DropUsage: tt.drop}), Config{Models: prices})
-		if got := s.ask(t, "a text of some length"); !tt.check(got.spent) {
+		text := "a text of some length"
+		if tt.long {
+			text = strings.Repeat(text, 1000)
+		}
+		if got := s.ask(t, text); !tt.check(got.spent) {
 			t.Errorf("%s: %+v", name, got.spent)
+		}
+	}
+}
+
+// Where the window is known, the limit of the answer leaves room for the question.
+func TestTheLimitFitsTheWindow(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ window, bytes, want int }{
+		{0, 3000, 4096},
+		{8000, 3000, 4096},
+		{4000, 3000, 4000 - 1004 - estimate(findingsSchema)},
+		{1200, 3000, 4096}, // less than leastOutput would be left: the server decides
+		{500, 3000, 4096},
+	} {
+		s := newRig(t, llmtest.Options{}, Config{Models: map[string]ModelInfo{"main-model": {ContextTokens: tt.window}}})
+		s.ask(t, strings.Repeat("x", tt.bytes))
+		if got := s.server.Calls()[0].MaxTokens; got != tt.want {
+			t.Errorf("window %d: limit %d, want %d", tt.window, got, tt.want)
 		}
 	}
 }

@@ -123,11 +123,7 @@ func (s *Service) embedBatch(ctx context.Context, c *call, texts []string, dimen
 		if len(res.Data) == 0 && statusInBody(exchangeOf(ctx).body) != 0 {
 			return used, errNoAnswer
 		}
-		input := 0
-		if res.Usage.PromptTokens <= 0 {
-			input = c.inputTokens()
-		}
-		c.spent.add(c.model.info, res.Usage, input, 0)
+		c.spent.add(c.model.info, res.Usage, c.inputEstimate(), 0)
 		name = string(res.Model)
 		vectors, err = readVectors(res.Data, len(part), dimensions)
 		return used, err
