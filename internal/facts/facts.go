@@ -29,8 +29,9 @@ const (
 // Input is one changed file.
 type Input struct {
 	File *diff.File
-	// New is the content after the change, nil when it is not known; the diff is enough for all but syntax.
-	New []byte
+	// Old and New are the contents before and after the change, nil when there is none or it is not known. The diff is
+	// enough for all but syntax.
+	Old, New []byte
 	// Before and After are the parser's facts of the two sides, nil when there are none.
 	Before, After *syntax.Facts
 	// Secrets are the credentials found on the new side, by the new file's lines.

@@ -68,22 +68,28 @@ func TestFind(t *testing.T) {
 		{name: "nothing", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(), After: parsed()}},
 		{name: "nothing known", in: facts.Input{File: patch(t, "a.go", edit)}},
 
-		{name: "syntax error on an added line", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(), After: parsed(wrong(11, 11))}, want: "syntax_error 11-11 high"},
-		{name: "range begins before the change", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(), After: parsed(wrong(3, 40))}, want: "syntax_error 11-11 high"},
-		{name: "missed further down", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(), After: parsed(wrong(40, 40))}, want: "syntax_error 12-12 high"},
-		{name: "missed very far down", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(), After: parsed(wrong(400, 400))}, want: "syntax_error nowhere high"},
-		{name: "by a deletion alone", in: facts.Input{File: patch(t, "a.go", gone), Before: parsed(), After: parsed(wrong(11, 11))}, want: "syntax_error nowhere high"},
-		{name: "was there before", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(wrong(11, 11)), After: parsed(wrong(12, 12))}},
-		{name: "one more than before, elsewhere", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(wrong(30, 30)), After: parsed(wrong(12, 12), wrong(31, 31))}, want: "syntax_error 12-12 high"},
-		{name: "one more than before, in what was wrong before", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(wrong(10, 12)), After: parsed(wrong(11, 11), wrong(12, 12))}},
-		{name: "moved", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(wrong(30, 30), wrong(40, 40)), After: parsed(wrong(31, 31), wrong(41, 41))}},
-		{name: "errors follow from each other", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(), After: parsed(wrong(11, 11), wrong(12, 12), wrong(13, 13))}, want: "syntax_error 11-11 high"},
-		{name: "before is not known", in: facts.Input{File: patch(t, "a.go", edit), After: parsed(wrong(11, 11))}},
-		{name: "not analysed", in: facts.Input{File: patch(t, "a.go", edit), Before: parsed(), After: &syntax.Facts{Status: syntax.StatusTimeout, Errors: []syntax.Error{wrong(11, 11)}}}},
-		{name: "new file", in: facts.Input{File: added(t, "a.go", "x", "y("), After: parsed(wrong(2, 2))}, want: "syntax_error 2-2 high"},
-		{name: "input of a test", in: facts.Input{File: added(t, "pkg/fixtures/a.go", "x", "y("), After: parsed(wrong(2, 2))}},
+		{name: "syntax error on an added line", in: facts.Input{File: patch(t, "a.py", edit), Before: parsed(), After: parsed(wrong(11, 11))}, want: "syntax_error 11-11 high"},
+		{name: "range begins before the change", in: facts.Input{File: patch(t, "a.py", edit), Before: parsed(), After: parsed(wrong(3, 40))}, want: "syntax_error 11-11 high"},
+		{name: "missed further down", in: facts.Input{File: patch(t, "a.py", edit), Before: parsed(), After: parsed(wrong(40, 40))}, want: "syntax_error 12-12 high"},
+		{name: "missed very far down", in: facts.Input{File: patch(t, "a.py", edit), Before: parsed(), After: parsed(wrong(400, 400))}, want: "syntax_error nowhere high"},
+		{name: "by a deletion alone", in: facts.Input{File: patch(t, "a.py", gone), Before: parsed(), After: parsed(wrong(11, 11))}, want: "syntax_error nowhere high"},
+		{name: "was there before", in: facts.Input{File: patch(t, "a.py", edit), Before: parsed(wrong(11, 11)), After: parsed(wrong(12, 12))}},
+		{name: "one more than before, elsewhere", in: facts.Input{File: patch(t, "a.py", edit), Before: parsed(wrong(30, 30)), After: parsed(wrong(12, 12), wrong(31, 31))}, want: "syntax_error 12-12 high"},
+		{name: "one more than before, in what was wrong before", in: facts.Input{File: patch(t, "a.py", edit), Before: parsed(wrong(10, 12)), After: parsed(wrong(11, 11), wrong(12, 12))}},
+		{name: "moved", in: facts.Input{File: patch(t, "a.py", edit), Before: parsed(wrong(30, 30), wrong(40, 40)), After: parsed(wrong(31, 31), wrong(41, 41))}},
+		{name: "errors follow from each other", in: facts.Input{File: patch(t, "a.py", edit), Before: parsed(), After: parsed(wrong(11, 11), wrong(12, 12), wrong(13, 13))}, want: "syntax_error 11-11 high"},
+		{name: "before is not known", in: facts.Input{File: patch(t, "a.py", edit), After: parsed(wrong(11, 11))}},
+		{name: "not analysed", in: facts.Input{File: patch(t, "a.py", edit), Before: parsed(), After: &syntax.Facts{Status: syntax.StatusTimeout, Errors: []syntax.Error{wrong(11, 11)}}}},
+		{name: "new file", in: facts.Input{File: added(t, "a.py", "x", "y("), After: parsed(wrong(2, 2))}, want: "syntax_error 2-2 high"},
+		{name: "input of a test", in: facts.Input{File: added(t, "pkg/fixtures/a.py", "x", "y("), After: parsed(wrong(2, 2))}},
 		{name: "flow", in: facts.Input{File: added(t, "a.js", "// @flow", "y("), New: []byte("// @flow\ny("), After: parsed(wrong(2, 2))}},
 		{name: "template", in: facts.Input{File: added(t, "a.py", "{% if x %}", "y"), After: parsed(wrong(1, 1))}},
+
+		{name: "go is asked of go", in: facts.Input{File: patch(t, "a.go", "@@ -1,1 +1,2 @@\n package a\n+var x = new(\"y\")\n"), Old: []byte("package a\n"), New: []byte("package a\nvar x = new(\"y\")\n"), Before: parsed(), After: parsed(wrong(2, 2))}},
+		{name: "go that is wrong", in: facts.Input{File: patch(t, "a.go", "@@ -1,1 +1,2 @@\n package a\n+var x = (\n"), Old: []byte("package a\n"), New: []byte("package a\nvar x = (\n")}, want: "syntax_error 2-2 high"},
+		{name: "go that was wrong before", in: facts.Input{File: patch(t, "a.go", "@@ -1,1 +1,2 @@\n package a(\n+var x = (\n"), Old: []byte("package a(\n"), New: []byte("package a(\nvar x = (\n")}},
+		{name: "new go that is wrong", in: facts.Input{File: added(t, "a.go", "package a", "func {"), New: []byte("package a\nfunc {\n")}, want: "syntax_error 2-2 high"},
+		{name: "go that is a template", in: facts.Input{File: added(t, "a.go", "package {{.Name}}"), New: []byte("package {{.Name}}\n")}},
 
 		{name: "conflict", in: facts.Input{File: added(t, "a.txt", conflict...)}, want: "conflict_marker 2-2 high"},
 		{name: "conflict hides its syntax errors", in: facts.Input{File: added(t, "a.go", conflict...), After: parsed(wrong(2, 6))}, want: "conflict_marker 2-2 high"},
@@ -148,7 +154,7 @@ func TestFind(t *testing.T) {
 func TestScopeAndQuote(t *testing.T) {
 	t.Parallel()
 	got := facts.Find(facts.Input{
-		File: added(t, "a.go", "x", "y("), After: parsed(wrong(2, 2)),
+		File: added(t, "a.py", "x", "y("), After: parsed(wrong(2, 2)),
 		Secrets: []facts.Secret{{Line: 1, Rule: "github-pat", Description: "Uncovered a GitHub Personal Access Token, potentially leading to x.", Masked: "x = ⟦secret⟧"}},
 	})
 	if len(got) != 2 || got[0].Scope != "Stock.Reserve" || got[0].Quote != "x = ⟦secret⟧" || got[1].Quote != "y(" {

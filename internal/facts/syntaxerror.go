@@ -2,7 +2,12 @@ package facts
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"regexp"
 	"strings"
 
 	"github.com/openrabbit/openrabbit/internal/diff"
@@ -20,10 +25,16 @@ const (
 
 // syntaxErrors finds the errors that the file has now and did not have before.
 func (f *file) syntaxErrors() []finding.Finding {
-	if f.After == nil || f.After.Status != syntax.StatusOK || len(f.After.Errors) == 0 || f.dialect() {
+	if f.dialect() {
 		return nil
 	}
 	isNew := f.File.OldPath == "" || f.File.Status == diff.StatusAdded
+	if strings.HasSuffix(f.File.NewPath, ".go") {
+		return f.goError(isNew)
+	}
+	if f.After == nil || f.After.Status != syntax.StatusOK || len(f.After.Errors) == 0 {
+		return nil
+	}
 	if !isNew {
 		if f.Before == nil || f.Before.Status != syntax.StatusOK || len(f.After.Errors) <= len(f.Before.Errors) {
 			return nil
@@ -44,12 +55,44 @@ func (f *file) syntaxErrors() []finding.Finding {
 			continue
 		}
 		seen[hunk] = true
-		found = append(found, f.syntaxError(e, line, isNew))
+		found = append(found, f.syntaxError(e, languageName(f.After.Language), line, isNew))
 	}
 	return found
 }
 
-func (f *file) syntaxError(e syntax.Error, line int, isNew bool) finding.Finding {
+// goError asks Go's own parser, which is at hand, knows the newest syntax and says what it expected.
+func (f *file) goError(isNew bool) []finding.Finding {
+	if len(f.New) == 0 || !isNew && (f.Old == nil || goFault(f.Old) != nil) {
+		return nil
+	}
+	e := goFault(f.New)
+	if e == nil {
+		return nil
+	}
+	line := f.culprit(*e)
+	if line > 0 && f.templated(line) {
+		return nil
+	}
+	found := f.syntaxError(*e, "Go", line, isNew)
+	found.Confidence = 1
+	return []finding.Finding{found}
+}
+
+// goFault gives the first error that Go's parser finds, or nil.
+func goFault(content []byte) *syntax.Error {
+	_, err := parser.ParseFile(token.NewFileSet(), "", content, parser.SkipObjectResolution)
+	var list scanner.ErrorList
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &list) || len(list) == 0:
+		return nil // not an error of the source
+	}
+	line := max(list[0].Pos.Line, 1)
+	return &syntax.Error{Range: syntax.Range{StartLine: line, EndLine: line}, Message: list[0].Msg}
+}
+
+func (f *file) syntaxError(e syntax.Error, language string, line int, isNew bool) finding.Finding {
 	found := f.fact(RuleSyntaxError, line, line)
 	found.Severity = finding.High
 	found.Confidence = 0.95
@@ -64,7 +107,7 @@ func (f *file) syntaxError(e syntax.Error, line int, isNew bool) finding.Finding
 		found.Confidence = 0.8
 	}
 	found.Body = fmt.Sprintf("%s as %s: line %d, %s. Whatever compiles or loads it will most probably fail in the same place.",
-		before, languageName(f.After.Language), e.Range.StartLine, message(e))
+		before, language, e.Range.StartLine, message(e))
 	return found
 }
 
@@ -185,8 +228,11 @@ func fixture(p string) bool {
 	return false
 }
 
+// template is what the common template languages put around their own words.
+var template = regexp.MustCompile(`\{%|<%|<\?=|\{\{[-\s.]*\w`)
+
 // templated says whether a line holds the marks of a template language.
 func (f *file) templated(n int) bool {
 	l, ok := f.File.Lookup(diff.New, n)
-	return ok && (strings.Contains(l.Text, "{%") || strings.Contains(l.Text, "<%") || strings.Contains(l.Text, "{{ ") || strings.Contains(l.Text, "<?="))
+	return ok && template.MatchString(l.Text)
 }

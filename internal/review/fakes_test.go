@@ -152,8 +152,8 @@ func (f *fakeFiles) Read(_ context.Context, side diff.Side, path string) ([]byte
 	return nil, nil
 }
 
-// fakeParser knows functions that begin with "func name(" in the first column and end with "}" there, the calls in
-// them, and one syntax error: the word SYNTAX.
+// fakeParser knows two languages, .go and .kt, and of them functions that begin with "func name(" in the first column
+// and end with "}" there, the calls in them, and one syntax error: the word SYNTAX.
 type fakeParser struct {
 	err    error
 	status map[string]syntax.Status
@@ -183,7 +183,7 @@ func (p *fakeParser) outline(s syntax.Source) syntax.Facts {
 		f.Status = st
 		return f
 	}
-	if !strings.HasSuffix(s.Path, ".go") {
+	if !strings.HasSuffix(s.Path, ".go") && !strings.HasSuffix(s.Path, ".kt") {
 		f.Language, f.Status = "", syntax.StatusUnsupported
 		return f
 	}

@@ -128,7 +128,7 @@ func random(t testing.TB, seed uint64) (review.Change, *fakeFiles, []string) {
 		return w
 	}
 	for i := range 1 + rng.IntN(8) {
-		path := fmt.Sprintf("pkg%d/file%d.%s", i%4, i, []string{"go", "txt", "py"}[rng.IntN(3)])
+		path := fmt.Sprintf("pkg%d/file%d.%s", i%4, i, []string{"kt", "txt", "py"}[rng.IntN(3)])
 		var a, b strings.Builder
 		whole := rng.IntN(6)
 		lines := rng.IntN(160)

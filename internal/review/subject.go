@@ -157,10 +157,11 @@ func (r *run) unparsed(s *subject) {
 // findFacts collects what needs no model.
 func (r *run) findFacts() {
 	for _, s := range r.subjects {
-		for _, f := range facts.Find(facts.Input{File: s.file, New: s.new, Before: s.before, After: s.after, Secrets: s.secrets}) {
+		for _, f := range facts.Find(facts.Input{File: s.file, Old: s.old, New: s.new, Before: s.before, After: s.after, Secrets: s.secrets}) {
 			if f.Anchored() {
 				f.Quote = strings.Join(s.anchored(f.Anchor), "\n") // without credentials, whatever the fact is about
 			}
+			f.Body = r.masker.text(f.Body) // a syntax error is told with the text that is wrong
 			r.facts = append(r.facts, f)
 		}
 	}
