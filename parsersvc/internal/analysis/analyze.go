@@ -3,9 +3,11 @@
 package analysis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,7 +78,7 @@ func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Fac
 	if err != nil {
 		return syntax.Facts{}, fmt.Errorf("parse %s: %w", f.Language, err)
 	}
-	keepLines(&f, want.OnlyLines)
+	want.Keep(&f)
 	return f, nil
 }
 
@@ -113,18 +115,16 @@ func parse(lang *compiled, content []byte, limit time.Duration, fn func(root *si
 	return nil
 }
 
-// keepLines leaves only what touches the ranges. A definition that encloses a kept one is kept by its own lines.
-func keepLines(f *syntax.Facts, only []syntax.Range) {
-	if len(only) == 0 {
+// Keep leaves of the facts only what touches the wanted lines. A definition that encloses a kept one is kept by its own
+// lines.
+func (w Want) Keep(f *syntax.Facts) {
+	if len(w.OnlyLines) == 0 {
 		return
 	}
+	only := merge(w.OnlyLines)
 	touches := func(r syntax.Range) bool {
-		for _, o := range only {
-			if r.Overlaps(o.StartLine, o.EndLine) {
-				return true
-			}
-		}
-		return false
+		i, _ := slices.BinarySearchFunc(only, r.StartLine, func(o syntax.Range, line int) int { return cmp.Compare(o.EndLine, line) })
+		return i < len(only) && r.Overlaps(only[i].StartLine, only[i].EndLine)
 	}
 	moved := make([]int, len(f.Symbols))
 	var symbols []syntax.Symbol
@@ -156,4 +156,18 @@ func keepLines(f *syntax.Facts, only []syntax.Range) {
 		}
 	}
 	f.Symbols, f.References, f.Imports = symbols, references, imports
+}
+
+// merge sorts ranges of lines and puts those together that touch.
+func merge(ranges []syntax.Range) []syntax.Range {
+	sorted := slices.SortedFunc(slices.Values(ranges), func(a, b syntax.Range) int { return cmp.Compare(a.StartLine, b.StartLine) })
+	out := sorted[:1]
+	for _, r := range sorted[1:] {
+		if last := &out[len(out)-1]; r.StartLine <= last.EndLine {
+			last.EndLine = max(last.EndLine, r.EndLine)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
 }

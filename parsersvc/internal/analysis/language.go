@@ -79,6 +79,22 @@ func Languages() []Language {
 	return out
 }
 
+// DetectByPath is Detect for a file whose content must not be read: what its name alone says.
+func DetectByPath(name string) string {
+	base := path.Base(name)
+	ext := strings.ToLower(path.Ext(base))
+	for _, l := range table() {
+		if slices.Contains(l.Extensions, ext) {
+			return l.Name
+		}
+	}
+	found, _ := enry.GetLanguageByFilename(base)
+	if found == "" {
+		found, _ = enry.GetLanguageByExtension(base)
+	}
+	return strings.ToLower(found)
+}
+
 // headBytes is how much of a file is read to detect what it is written in.
 const headBytes = 16 << 10
 

@@ -1,0 +1,6 @@
+package child
+
+import "golang.org/x/sys/unix"
+
+// auditArch is this machine in the kernel's words.
+const auditArch = unix.AUDIT_ARCH_AARCH64

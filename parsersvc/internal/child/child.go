@@ -1,0 +1,163 @@
+// Package child is the inside of a parser child: a loop that answers one request at a time over stdin and stdout, behind
+// walls that it puts up before it reads the first byte of anybody's code.
+//
+// It promises that what runs behind the walls can't open a file or a socket, start a program, touch another process, use
+// more memory or processor time than it was given, or outlive the pipe it is fed by; where the system lacks a wall, the
+// child's first frame says so. The parser's C code may do in there what it likes.
+package child
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/openrabbit/openrabbit/parsersvc/internal/wire"
+)
+
+// Marker is the first argument of a process that is a child.
+const Marker = "parse-child"
+
+// Handler does what a request asks for.
+type Handler interface {
+	// Handle gives the body of the answer. An error is the child's own fault, not the file's.
+	Handle(kind wire.Kind, limit time.Duration, message []byte) ([]byte, error)
+}
+
+// Limits are what a child may use.
+type Limits struct {
+	// Memory in bytes, of the heaps of Go and C together.
+	Memory int64
+}
+
+// Args gives the arguments of a child's process, the program's name not among them.
+func Args(marker string, l Limits) []string { return []string{marker, strconv.FormatInt(l.Memory, 10)} }
+
+// parseArgs reads what Args gave, after the marker.
+func parseArgs(args []string) (Limits, error) {
+	if len(args) != 1 {
+		return Limits{}, errors.New("a child has one argument")
+	}
+	n, err := strconv.ParseInt(args[0], 10, 64)
+	if err != nil || n <= 0 {
+		return Limits{}, fmt.Errorf("%q is no size", args[0])
+	}
+	return Limits{Memory: n}, nil
+}
+
+// Main is the whole life of a child: it puts up the walls, answers until its input ends, and gives the exit code. args
+// are those after the marker.
+func Main(args []string, h Handler) int {
+	limits, err := parseArgs(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "parser child:", err)
+		return 2
+	}
+	// One file at a time needs one processor; fewer threads need less memory.
+	runtime.GOMAXPROCS(1)
+	debug.SetMemoryLimit(limits.Memory / 2)
+	out, err := claimStdout()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "parser child: claim stdout:", err)
+		return 2
+	}
+	walls := putUpWalls(limits)
+	if err := Serve(os.Stdin, out, h, Options{Walls: walls, Limits: limits}); err != nil {
+		fmt.Fprintln(os.Stderr, "parser child:", err)
+		return 1
+	}
+	return 0
+}
+
+// Options of Serve.
+type Options struct {
+	// Walls are told to the parent.
+	Walls []string
+	// Limits decide when a child that has grown ends; zero means never.
+	Limits Limits
+}
+
+// Serve answers requests until in ends, which is the good end.
+func Serve(in io.Reader, out io.Writer, h Handler, o Options) error {
+	w := bufio.NewWriterSize(out, 64<<10)
+	send := func(f wire.Frame) error {
+		if err := wire.Write(w, f, wire.MaxAnswer); err != nil {
+			return err
+		}
+		return w.Flush()
+	}
+	if err := send(wire.Frame{Kind: wire.Hello, Body: Greeting(o.Walls)}); err != nil {
+		return err
+	}
+	r := wire.NewReader(in, wire.MaxRequest)
+	for {
+		f, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		answer := respond(h, f)
+		if answer.Kind == wire.Answer && o.Limits.Memory > 0 && peakMemory() > o.Limits.Memory/2 {
+			answer.Kind = wire.Last
+		}
+		if err := send(answer); err != nil {
+			return err
+		}
+		if answer.Kind == wire.Last {
+			return nil
+		}
+	}
+}
+
+// respond answers one request. A panic of ours is this request's failure only.
+func respond(h Handler, f wire.Frame) (answer wire.Frame) {
+	defer func() {
+		if p := recover(); p != nil {
+			answer = failed(fmt.Errorf("panic: %v", p))
+		}
+	}()
+	limit, message, err := wire.ParseRequest(f.Body)
+	if err != nil {
+		return failed(err)
+	}
+	limitProcessor(limit)
+	body, err := h.Handle(f.Kind, limit, message)
+	if err != nil {
+		return failed(err)
+	}
+	if len(body) > wire.MaxAnswer {
+		return failed(fmt.Errorf("the answer has %d bytes", len(body)))
+	}
+	return wire.Frame{Kind: wire.Answer, Body: body}
+}
+
+// failed is the answer that there is none. The reason is ours and short; it never holds the file's text.
+func failed(err error) wire.Frame {
+	reason := err.Error()
+	return wire.Frame{Kind: wire.Failed, Body: []byte(strings.ToValidUTF8(reason[:min(len(reason), 300)], ""))}
+}
+
+// Greeting is the body of Hello.
+func Greeting(walls []string) []byte {
+	return fmt.Appendf(nil, "%d %s", wire.Version, strings.Join(walls, ","))
+}
+
+// ParseGreeting reads it.
+func ParseGreeting(body []byte) (walls []string, err error) {
+	version, rest, _ := strings.Cut(string(body[:min(len(body), 200)]), " ")
+	if version != strconv.Itoa(wire.Version) {
+		return nil, fmt.Errorf("child speaks version %q of the protocol, not %d", version, wire.Version)
+	}
+	if rest == "" {
+		return nil, nil
+	}
+	return strings.Split(rest, ","), nil
+}

@@ -1,0 +1,137 @@
+// Package wire is the protocol between parsersvc and its children: frames over a pipe, one request, one answer.
+//
+// A frame is a length of four bytes (big-endian, of what follows), one byte that says what it is, and a body. It
+// promises that a length is compared with a limit before anything is allocated for it, and that memory grows with the
+// bytes that really arrive: what a child says is not taken on trust.
+package wire
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Kind says what a frame is.
+type Kind byte
+
+// The kinds of frames. A child says Hello once, then answers every request with Answer, Last or Failed.
+const (
+	// Hello is a child's first frame; the body is its protocol version and what walls it has.
+	Hello Kind = 1
+	// Analyze and Check are requests; the body is a limit of time and a message of the parser's contract.
+	Analyze Kind = 2
+	Check   Kind = 3
+	// Answer is the answer; the body is a message of the parser's contract. Last is one too, and the child ends after
+	// it because it has grown.
+	Answer Kind = 4
+	Last   Kind = 5
+	// Failed is an answer without a message: the child could not do it, the body says why. It is our fault, not the
+	// file's.
+	Failed Kind = 6
+)
+
+// Version is that of this protocol. Parent and child are the same binary, so it only guards against mixing them up.
+const Version = 1
+
+// Limits on the body of a frame, in bytes.
+const (
+	// MaxRequest holds a file of a mebibyte, a replacement and what is around them.
+	MaxRequest = 4 << 20
+	// MaxAnswer is what fits into one message of the contract, with room for the envelope.
+	MaxAnswer = 8<<20 - 64<<10
+)
+
+// Frame is one frame.
+type Frame struct {
+	Kind Kind
+	Body []byte
+}
+
+// ErrTooLarge is a frame that says that it is larger than the limit.
+var ErrTooLarge = errors.New("frame is larger than its limit")
+
+// head is the length and the kind.
+const head = 5
+
+// Write sends a frame in one piece.
+func Write(w io.Writer, f Frame, limit int) error {
+	if len(f.Body) > limit {
+		return fmt.Errorf("write frame of %d bytes: %w", len(f.Body), ErrTooLarge)
+	}
+	b := make([]byte, head, head+len(f.Body))
+	binary.BigEndian.PutUint32(b, uint32(1+len(f.Body)))
+	b[4] = byte(f.Kind)
+	if _, err := w.Write(append(b, f.Body...)); err != nil {
+		return fmt.Errorf("write frame: %w", err)
+	}
+	return nil
+}
+
+// Reader reads frames.
+type Reader struct {
+	r     *bufio.Reader
+	limit int
+}
+
+// NewReader gives a reader of frames with bodies up to limit bytes.
+func NewReader(r io.Reader, limit int) *Reader { return &Reader{bufio.NewReaderSize(r, 64<<10), limit} }
+
+// Read gives the next frame, or io.EOF when the other side has ended between two.
+func (r *Reader) Read() (Frame, error) {
+	var h [head]byte
+	if _, err := io.ReadFull(r.r, h[:]); err != nil {
+		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return Frame{}, io.EOF
+		}
+		return Frame{}, fmt.Errorf("read frame: %w", err)
+	}
+	length := binary.BigEndian.Uint32(h[:4])
+	if length == 0 || uint64(length) > uint64(r.limit)+1 {
+		return Frame{}, fmt.Errorf("read frame of %d bytes: %w", length, ErrTooLarge)
+	}
+	body, err := readGrowing(r.r, int(length)-1)
+	if err != nil {
+		return Frame{}, fmt.Errorf("read frame: %w", err)
+	}
+	return Frame{Kind(h[4]), body}, nil
+}
+
+// readGrowing reads n bytes, allocating no more than twice what has arrived.
+func readGrowing(r io.Reader, n int) ([]byte, error) {
+	const step = 64 << 10
+	body := make([]byte, 0, min(n, step))
+	for len(body) < n {
+		if len(body) == cap(body) {
+			grown := make([]byte, len(body), min(n, 2*cap(body)))
+			copy(grown, body)
+			body = grown
+		}
+		m, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+m]
+		if err != nil && len(body) < n {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+	}
+	return body, nil
+}
+
+// Request gives the body of a request: a limit of time, and a message.
+func Request(limit time.Duration, message []byte) []byte {
+	b := make([]byte, 4, 4+len(message))
+	binary.BigEndian.PutUint32(b, uint32(min(max(limit.Milliseconds(), 1), 1<<31)))
+	return append(b, message...)
+}
+
+// ParseRequest takes the body of a request apart.
+func ParseRequest(body []byte) (limit time.Duration, message []byte, err error) {
+	if len(body) < 4 {
+		return 0, nil, errors.New("request has no limit of time")
+	}
+	return time.Duration(binary.BigEndian.Uint32(body)) * time.Millisecond, body[4:], nil
+}

@@ -1,0 +1,102 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestFramesSurviveThePipe(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var want []Frame
+		var pipe bytes.Buffer
+		for range rapid.IntRange(0, 5).Draw(t, "frames") {
+			f := Frame{Kind(rapid.Byte().Draw(t, "kind")), bytes.Repeat([]byte{rapid.Byte().Draw(t, "byte")}, rapid.IntRange(0, 200_000).Draw(t, "size"))}
+			if err := Write(&pipe, f, MaxAnswer); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, f)
+		}
+		r := NewReader(iotest.HalfReader(&pipe), MaxAnswer)
+		for _, w := range want {
+			got, err := r.Read()
+			if err != nil || got.Kind != w.Kind || !bytes.Equal(got.Body, w.Body) {
+				t.Fatalf("got kind %d, %d bytes, %v; want kind %d, %d bytes", got.Kind, len(got.Body), err, w.Kind, len(w.Body))
+			}
+		}
+		if _, err := r.Read(); err != io.EOF { //nolint:errorlint // the end is io.EOF itself, as io.Reader has it
+			t.Fatalf("end: %v", err)
+		}
+	})
+}
+
+func TestSizesAreNotTakenOnTrust(t *testing.T) {
+	t.Parallel()
+	for _, length := range []uint32{0, 102, 1 << 31, 1<<32 - 1} {
+		b := binary.BigEndian.AppendUint32(nil, length)
+		_, err := NewReader(bytes.NewReader(append(b, 4, 1, 2, 3)), 100).Read()
+		if !errors.Is(err, ErrTooLarge) {
+			t.Errorf("length %d: %v", length, err)
+		}
+	}
+	if err := Write(io.Discard, Frame{Answer, make([]byte, 101)}, 100); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("write: %v", err)
+	}
+	// A frame that ends early has never been given more room than twice what arrived.
+	b := binary.BigEndian.AppendUint32(nil, MaxAnswer)
+	short := &meter{r: bytes.NewReader(append(b, make([]byte, 100)...))}
+	if _, err := NewReader(short, MaxAnswer).Read(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("short frame: %v", err)
+	}
+	if short.room > 64<<10 {
+		t.Errorf("room for %d bytes after 105", short.room)
+	}
+}
+
+// meter remembers the most that was asked of a reader at once.
+type meter struct {
+	r    io.Reader
+	room int
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	m.room = max(m.room, len(p))
+	return m.r.Read(p)
+}
+
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	limit, message, err := ParseRequest(Request(1500*time.Millisecond, []byte("x")))
+	if err != nil || limit != 1500*time.Millisecond || string(message) != "x" {
+		t.Errorf("%v %q %v", limit, message, err)
+	}
+	if _, _, err := ParseRequest([]byte{1, 2}); err == nil {
+		t.Error("a short request is taken")
+	}
+	if limit, _, err := ParseRequest(Request(-1, nil)); err != nil || limit != time.Millisecond {
+		t.Errorf("no time: %v %v", limit, err)
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 2, 4, 9})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := NewReader(bytes.NewReader(b), 1000)
+		for {
+			frame, err := r.Read()
+			if err != nil {
+				return
+			}
+			if len(frame.Body) > 1000 {
+				t.Fatalf("%d bytes", len(frame.Body))
+			}
+		}
+	})
+}
