@@ -105,7 +105,8 @@ func commandOfCode(line string) bool {
 	}
 	switch first[0] {
 	case '/':
-		return strings.Trim(strings.ToLower(first[1:]), "abcdefghijklmnopqrstuvwxyz0123456789_-\t") == ""
+		after := strings.TrimLeft(strings.ToLower(first[1:]), "abcdefghijklmnopqrstuvwxyz0123456789_-")
+		return len(after) < len(first)-1 && (after == "" || strings.IndexByte("/.*", after[0]) < 0)
 	case '@':
 		return more && strings.TrimSpace(rest) != "" && !strings.ContainsAny(first, "(.")
 	}

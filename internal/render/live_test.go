@@ -75,7 +75,7 @@ var (
 	unescape      = regexp.MustCompile(`\\([[:punct:]])`)
 	actsPattern   = regexp.MustCompile(`@[\pL\d_-]|#\d|(?i:gh-\d)|://|(?i:www\.)|(?i:mailto:)|(?i:xmpp:)`)
 	imagePattern  = regexp.MustCompile(`(^|[^\\])!\[`)
-	commandLine   = regexp.MustCompile(`(?m)^(/[A-Za-z][\w-]*(\s|$)|@[\w-]+ +\S)`)
+	commandLine   = regexp.MustCompile(`(?m)^(/[A-Za-z][\w-]*([^\w/.*-]|$)|@[\w-]+ +\S)`)
 )
 
 // harmless fails when a text of a model could act on GitHub.
