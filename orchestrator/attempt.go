@@ -274,10 +274,10 @@ func (a *attempt) moved(ctx context.Context) error {
 // to whom the review is about.
 func (a *attempt) readConfig(ctx context.Context) error {
 	content, err := a.gh.File(ctx, a.row.Repository, a.pr.BaseRef, repoconfig.FileName)
-	switch github.KindOf(err) {
-	case github.NotFound:
+	if github.KindOf(err) == github.NotFound {
 		content, err = a.gh.File(ctx, a.row.Repository, a.pr.Base, repoconfig.FileName)
-	case github.TooLarge:
+	}
+	if github.KindOf(err) == github.TooLarge {
 		a.config = repoconfig.Default()
 		a.problems = []repoconfig.Problem{{Message: "the file is too large, everything has its default", Fatal: true}}
 		return nil

@@ -173,29 +173,30 @@ func readable(reason string) string {
 	return reason
 }
 
-// overtaken maps what a publication can find out: the review is not of the head any more, or the pull request is closed.
+// overtaken maps what a publication can find out: somebody ended the review, it is not of the head any more, or the pull
+// request is closed.
 func (a *attempt) overtaken(ctx context.Context, err error) error {
-	switch {
-	case errors.Is(err, post.ErrClosed):
-		return &ending{state: review.Skipped, reason: reasonClosed}
-	case errors.Is(err, post.ErrSuperseded):
-		row, rerr := a.store.Review(ctx, a.row.ID)
-		if rerr != nil {
-			return rerr
-		}
-		if row.State.Terminal() {
-			a.row.State = row.State
-			return errEnded
-		}
-		if a.pr, rerr = a.gh.PullRequest(ctx, a.row.Repository, a.row.Number); rerr != nil {
-			return a.unreadable(ctx, rerr)
-		}
-		if rerr := a.current(ctx); rerr != nil {
-			return rerr
-		}
-		return fmt.Errorf("github showed another head for a moment: %w", err)
+	closed := errors.Is(err, post.ErrClosed)
+	if !closed && !errors.Is(err, post.ErrSuperseded) {
+		return err
 	}
-	return err
+	row, rerr := a.store.Review(ctx, a.row.ID)
+	switch {
+	case rerr != nil:
+		return rerr
+	case row.State.Terminal():
+		a.row.State = row.State
+		return errEnded
+	case closed:
+		return &ending{state: review.Skipped, reason: reasonClosed}
+	}
+	if a.pr, rerr = a.gh.PullRequest(ctx, a.row.Repository, a.row.Number); rerr != nil {
+		return a.unreadable(ctx, rerr)
+	}
+	if rerr := a.current(ctx); rerr != nil {
+		return rerr
+	}
+	return fmt.Errorf("github showed another head for a moment: %w", err)
 }
 
 // short is how people write a SHA.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openrabbit/openrabbit/internal/config"
 	"github.com/openrabbit/openrabbit/internal/github"
+	"github.com/openrabbit/openrabbit/internal/recall"
 	"github.com/openrabbit/openrabbit/internal/rpc"
 	"github.com/openrabbit/openrabbit/internal/store"
 )
@@ -19,6 +20,8 @@ type Config struct {
 	ParserTarget, ModelTarget string
 	// Mesh is our side of the calls to them.
 	Mesh rpc.Mesh
+	// Qdrant is where vectors are kept; without a URL they are kept in Postgres.
+	Qdrant recall.QdrantConfig
 	// Workers says how many jobs of each queue are worked at once.
 	Workers Workers
 	// JobTimeout bounds one attempt, which is a slice of a review; 0 means 3 minutes.
@@ -98,6 +101,7 @@ func ConfigFromEnv(env *config.Env) Config {
 		ParserTarget: env.String("OPENRABBIT_PARSER_TARGET", defaultParserTarget),
 		ModelTarget:  env.String("OPENRABBIT_LLM_TARGET", defaultModelTarget),
 		Mesh:         rpc.MeshFromEnv(env),
+		Qdrant:       recall.QdrantConfig{URL: env.URL("QDRANT_URL", ""), APIKey: env.Secret("QDRANT_API_KEY")},
 		Workers: Workers{
 			Fast: workers, Slow: max(1, workers/4), Index: env.Int("OPENRABBIT_INDEX_WORKERS", 1, 1, 100),
 			Interactive: max(1, workers/2),

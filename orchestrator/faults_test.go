@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -339,6 +340,18 @@ func testSweep(w *world, end string, state review.State, check string) {
 	w.concluded(got.Review.ID, check)
 }
 
+// testOrphan: so does one that somebody deletes.
+func testOrphan(w *world) {
+	number, head := w.open(githubtest.PullRequestSpec{})
+	w.inJob = "state = 'scheduled', scheduled_at = now() + interval '1 hour'"
+	got := w.request(number, head)
+	w.exec(`DELETE FROM river_job WHERE id = $1`, w.review(got.Review.ID).JobID)
+	if row := w.ended(got.Review.ID); row.State != review.Failed || row.Reason != reasonJobGone {
+		w.t.Errorf("state %s (%s)", row.State, row.Reason)
+	}
+	w.concluded(got.Review.ID, "failure")
+}
+
 // testPoison: a job that kills its workers is left alone after the third.
 func testPoison(w *world) {
 	number, head := w.open(githubtest.PullRequestSpec{})
@@ -424,5 +437,72 @@ func TestShutdown(t *testing.T) {
 	w.start(t)
 	if row := w.ended(got.Review.ID); row.State != review.Findings {
 		t.Errorf("state %s (%s)", row.State, row.Reason)
+	}
+}
+
+// TestZombie freezes an attempt on its way to the submit, cuts the session that holds its lock, lets another worker
+// finish, and thaws the first. It stops at the fence.
+func TestZombie(t *testing.T) {
+	t.Parallel()
+	for _, point := range []string{"intent", "drafted", "before_submit"} {
+		w := newWorld(t)
+		frozen, thaw := make(chan struct{}), make(chan struct{})
+		w.fails(at(point, func(context.Context) error {
+			close(frozen)
+			<-thaw
+			return nil
+		}))
+		stop := w.start(t)
+		number, head := w.open(githubtest.PullRequestSpec{})
+		got := w.request(number, head)
+		<-frozen
+		job := w.review(got.Review.ID).JobID
+		w.exec(`UPDATE river_job SET state = 'available', scheduled_at = now() WHERE id = $1`, job) // as the rescuer does
+		w.exec(`SELECT pg_terminate_backend(pid) FROM pg_locks
+			WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
+				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+		if row := w.ended(got.Review.ID); row.State != review.Findings {
+			t.Errorf("%s: state %s (%s)", point, row.State, row.Reason)
+		}
+		w.once(number, 2)
+		before := len(w.github.Requests())
+		close(thaw)
+		stop() // waits for the zombie
+		for _, r := range w.github.Requests()[before:] {
+			if r.Method != http.MethodGet && r.Applied {
+				t.Errorf("%s: the zombie did %s %s", point, r.Method, r.Path)
+			}
+		}
+		w.once(number, 2)
+	}
+}
+
+func (w *world) exec(sql string, args ...any) {
+	w.t.Helper()
+	if _, err := w.db.Pool().Exec(w.t.Context(), sql, args...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestStuckJobs: a job that is deaf to its timeout gets its slot replaced, and when there are too many the process ends.
+func TestStuckJobs(t *testing.T) {
+	t.Parallel()
+	h := newHall(t)
+	o, err := New(h.cfg, h.deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	if r := o.jobStuck(t.Context(), river.JobStuckHandlerParams{TotalStuckJobs: 1}); !r.AddWorkerSlot {
+		t.Error("the first stuck job keeps its slot")
+	}
+	if err := o.health(); err == nil {
+		t.Error("ready before it works")
+	}
+	for range 2 {
+		o.jobStuck(t.Context(), river.JobStuckHandlerParams{TotalStuckJobs: maxStuck})
+	}
+	if err := o.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "started anew") {
+		t.Errorf("Run ended with %v", err)
 	}
 }

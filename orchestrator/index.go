@@ -28,8 +28,8 @@ const (
 	indexBatch = 32
 	// embedBatch texts go to the model in one call.
 	embedBatch = 128
-	// indexSlice is how long one attempt works before it makes room and goes on later.
-	indexSlice = 2 * time.Minute
+	// indexBusy is when a job looks again whether another one still indexes its repository.
+	indexBusy = 15 * time.Second
 )
 
 // indexWorker makes and renews the vectors of a repository's default branch. Files whose content did not change since
@@ -42,7 +42,16 @@ type indexWorker struct {
 	parser   review.Parser
 	source   func(review.InstallationID) indexSource
 	log      *slog.Logger
-	now      func() time.Time
+	// session opens the connection that holds the repository's lock.
+	session func(context.Context) (lock, error)
+	// slice is how long one attempt works before it makes room and goes on later.
+	slice time.Duration
+}
+
+// lock is a session that holds locks until it is closed.
+type lock interface {
+	TryLock(ctx context.Context, name string) (bool, error)
+	Close()
 }
 
 // indexSource is the repository as GitHub has it.
@@ -64,12 +73,25 @@ func (w *indexWorker) Work(ctx context.Context, job *river.Job[queue.IndexArgs])
 	if model == "" {
 		return river.JobCancel(errors.New("no embedding model is configured"))
 	}
+	session, err := w.session(ctx)
+	if err != nil {
+		return fmt.Errorf("lock the index of %s: %w", args.Repository, err)
+	}
+	defer session.Close()
+	switch mine, err := session.TryLock(ctx, fmt.Sprintf("index/%d", args.RepositoryID)); {
+	case err != nil:
+		return fmt.Errorf("lock the index of %s: %w", args.Repository, err)
+	case !mine:
+		return river.JobSnooze(indexBusy)
+	}
 	pass := indexPass{indexWorker: w, scope: recall.Scope{Installation: args.InstallationID, Repository: args.RepositoryID},
-		model: model, until: w.now().Add(indexSlice), seen: map[string]bool{}}
+		model: model, until: time.Now().Add(w.slice), seen: map[string]bool{}}
 	done, err := pass.run(ctx, args)
 	switch {
 	case errors.Is(err, errSlice):
 		return river.JobSnooze(time.Second)
+	case goneForGood(err):
+		return river.JobCancel(fmt.Errorf("index %s: %w", args.Repository, err))
 	case err != nil:
 		if wait, ok := retryAfter(err); ok {
 			return river.JobSnooze(wait)
@@ -168,7 +190,7 @@ func (p *indexPass) add(ctx context.Context, name string, content []byte) error 
 	if err := p.flush(ctx); err != nil {
 		return err
 	}
-	if p.now().After(p.until) {
+	if time.Now().After(p.until) {
 		return errSlice
 	}
 	return nil

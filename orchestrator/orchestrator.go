@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,11 +37,6 @@ type Deps struct {
 	GitHub *github.App
 	// Parser and Model replace the connections to Config's targets.
 	Parser, Model grpc.ClientConnInterface
-	// Recall gives what finds code for a review; nil finds none.
-	Recall func(store.Review) review.Recall
-	// Indexer is told of each review that was posted, to bring its repository's index up to date; nil means nobody. It
-	// only enqueues.
-	Indexer func(ctx context.Context, row store.Review) error
 	// Failpoint is called at each boundary of a stage with its name, for the fault harness; its error ends the attempt.
 	// JobOf tells whose.
 	Failpoint func(ctx context.Context, name string) error
@@ -48,25 +44,27 @@ type Deps struct {
 
 // Orchestrator works jobs.
 type Orchestrator struct {
-	cfg     Config
-	log     *slog.Logger
-	db      *pg.DB
-	store   *store.Store
-	jobs    *queue.Inserter
-	app     *github.App
-	parser  review.Parser
-	model   *ModelClient
-	secrets review.SecretScanner
-	recall  func(store.Review) review.Recall
-	indexer func(ctx context.Context, row store.Review) error
-	fail    func(ctx context.Context, name string) error
-	metrics *metrics
-	admin   *telemetry.Admin
+	cfg       Config
+	log       *slog.Logger
+	db        *pg.DB
+	store     *store.Store
+	jobs      *queue.Inserter
+	app       *github.App
+	parser    review.Parser
+	model     *ModelClient
+	secrets   review.SecretScanner
+	retrieval *retrieval
+	fail      func(ctx context.Context, name string) error
+	metrics   *metrics
+	admin     *telemetry.Admin
 
 	// poll is how often the job table is read without a notification; 0 means River's second.
 	poll      time.Duration
 	newClient func() (riverClient, error)
-	closers   []func()
+	// working is set while jobs are taken; stuck gets a value when too many don't end any more.
+	working atomic.Bool
+	stuck   chan struct{}
+	closers []func()
 }
 
 // New checks the configuration and puts the parts together. It calls nobody.
@@ -80,7 +78,7 @@ func New(cfg Config, deps Deps) (*Orchestrator, error) {
 	}
 	o := &Orchestrator{
 		cfg: cfg, log: deps.Log, db: deps.DB, store: store.New(deps.DB), app: deps.GitHub,
-		secrets: deps.Secrets, recall: deps.Recall, indexer: deps.Indexer, fail: deps.Failpoint,
+		secrets: deps.Secrets, fail: deps.Failpoint, stuck: make(chan struct{}, 1),
 	}
 	if err := o.connect(cfg, deps); err != nil {
 		o.Close()
@@ -118,6 +116,11 @@ func (o *Orchestrator) connect(cfg Config, deps Deps) (err error) {
 		return err
 	}
 	o.parser, o.model = NewParserClient(parser), NewModelClient(model)
+	var closeStore func()
+	if o.retrieval, closeStore, err = newRetrieval(deps.DB, cfg.Qdrant, o.model); err != nil {
+		return err
+	}
+	o.closers = append(o.closers, closeStore)
 	o.newClient = o.riverClient
 	if cfg.AdminAddr != adminOff {
 		o.admin = telemetry.AdminServer(cfg.AdminAddr, deps.Registry, o.health, true)
@@ -149,8 +152,11 @@ func (o *Orchestrator) Close() {
 	o.closers = nil
 }
 
-// health says whether the database answers.
+// health says whether jobs are worked and the database answers.
 func (o *Orchestrator) health() error {
+	if !o.working.Load() {
+		return errors.New("no jobs are worked")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	return o.db.Ping(ctx)
@@ -173,7 +179,7 @@ func (o *Orchestrator) Run(ctx context.Context, ready func()) error {
 	}
 	services := []lifecycle.Service{{
 		Name: "jobs", StopTimeout: o.cfg.StopTimeout + 10*time.Second,
-		Run: func(ctx context.Context, ready func()) error { return work(ctx, client, ready) },
+		Run: func(ctx context.Context, ready func()) error { return o.work(ctx, client, ready) },
 	}, {
 		Name: "sweep",
 		Run: func(ctx context.Context, ready func()) error {
@@ -195,17 +201,41 @@ func (o *Orchestrator) Run(ctx context.Context, ready func()) error {
 	return lifecycle.Run(ctx, o.log, services...)
 }
 
-// work runs River's client until ctx ends.
-func work(ctx context.Context, client riverClient, ready func()) error {
+// work runs River's client until ctx ends, or until so many jobs are stuck that only a new process helps.
+func (o *Orchestrator) work(ctx context.Context, client riverClient, ready func()) error {
 	if err := client.Start(ctx); err != nil {
 		return lifecycle.Dependency("Postgres", fmt.Errorf("start working jobs: %w", err))
 	}
+	o.working.Store(true)
+	stop := context.AfterFunc(ctx, func() { o.working.Store(false) })
+	defer stop()
 	ready()
-	<-client.Stopped()
-	if ctx.Err() == nil {
-		return errors.New("job client stopped by itself")
+	select {
+	case <-client.Stopped():
+		if ctx.Err() == nil {
+			return errors.New("job client stopped by itself")
+		}
+		return nil
+	case <-o.stuck:
+		o.working.Store(false)
+		return fmt.Errorf("%d jobs don't end any more: the process must be started anew", maxStuck)
 	}
-	return nil
+}
+
+// maxStuck is how many jobs may be stuck, past their timeout and deaf to it, before the process gives up.
+const maxStuck = 3
+
+// jobStuck gives the slot of a stuck job to another one, up to a limit.
+func (o *Orchestrator) jobStuck(ctx context.Context, p river.JobStuckHandlerParams) river.JobStuckHandlerResult {
+	o.log.ErrorContext(ctx, "job is stuck", telemetry.KeyJob, p.ID, "kind", p.Kind, "stuck_jobs", p.TotalStuckJobs)
+	if p.TotalStuckJobs >= maxStuck {
+		select {
+		case o.stuck <- struct{}{}:
+		default:
+		}
+		return river.JobStuckHandlerResult{}
+	}
+	return river.JobStuckHandlerResult{AddWorkerSlot: true}
 }
 
 // riverClient makes the client that works our queues.
@@ -213,6 +243,9 @@ func (o *Orchestrator) riverClient() (riverClient, error) {
 	workers := river.NewWorkers()
 	if err := river.AddWorkerSafely(workers, &reviewWorker{Orchestrator: o}); err != nil {
 		return nil, fmt.Errorf("register worker: %w", err)
+	}
+	if err := o.addIndexWorker(workers); err != nil {
+		return nil, err
 	}
 	config := &river.Config{
 		Queues: map[string]river.QueueConfig{
@@ -228,6 +261,7 @@ func (o *Orchestrator) riverClient() (riverClient, error) {
 		MaxAttempts:          queue.ReviewMaxAttempts,
 		RetryPolicy:          retryPolicy{base: o.cfg.RetryBase},
 		ErrorHandler:         lastAttempt{o},
+		JobStuckHandler:      o.jobStuck,
 		Logger:               o.log,
 	}
 	if o.poll > 0 {

@@ -22,6 +22,8 @@ const (
 	// turnTimeout is how long a publication waits for its turn among those of its installation. It is politeness, GitHub
 	// asks for writes one after the other; the turn of a worker that froze is not waited for longer.
 	turnTimeout = 5 * time.Second
+	// turnInterval is how often it asks.
+	turnInterval = 50 * time.Millisecond
 )
 
 // publish shows a result on GitHub and ends the review.
@@ -47,8 +49,9 @@ func (a *attempt) publish(ctx context.Context, result *review.Result) error {
 	if !got {
 		return &pause{after: jitter(min(lockPause, a.cfg.Settle)), why: "posting lock"}
 	}
-	a.takeTurn(ctx, session)
-
+	if err := a.takeTurn(ctx, session); err != nil {
+		return err
+	}
 	secret, err := a.store.MarkerSecret(ctx)
 	if err != nil {
 		return err
@@ -98,12 +101,23 @@ func postingLock(repository review.RepositoryID, number int) string {
 }
 
 // takeTurn waits, within bounds, until no other publication of the installation is under way.
-func (a *attempt) takeTurn(ctx context.Context, session *pg.LockSession) {
-	ctx, cancel := context.WithTimeout(ctx, min(turnTimeout, a.cfg.reserve()/4))
-	defer cancel()
-	if err := session.Lock(ctx, fmt.Sprintf("openrabbit writes of installation %d", a.row.InstallationID)); err != nil {
-		a.log.InfoContext(ctx, "publishing out of turn", telemetry.KeyError, err)
+func (a *attempt) takeTurn(ctx context.Context, session *pg.LockSession) error {
+	name := fmt.Sprintf("openrabbit writes of installation %d", a.row.InstallationID)
+	tick := time.NewTicker(turnInterval)
+	defer tick.Stop()
+	// The deadline is not the context's: a statement that is cut takes the session and the posting lock with it.
+	for until := time.Now().Add(min(turnTimeout, a.cfg.reserve()/4)); time.Now().Before(until); {
+		if got, err := session.TryLock(ctx, name); err != nil || got {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
 	}
+	a.log.InfoContext(ctx, "publishing out of turn")
+	return nil
 }
 
 // choose says where each finding is told.
@@ -192,12 +206,9 @@ func (a *attempt) stillOurs(ctx context.Context, session *pg.LockSession) error 
 	return session.Check(ctx)
 }
 
-// index tells that the repository was reviewed. It is no part of the review.
+// index asks for the index of the base branch, as the next review will be glad of it. It is no part of this one.
 func (a *attempt) index(ctx context.Context) {
-	if a.indexer == nil {
-		return
-	}
-	if err := a.indexer(ctx, a.row); err != nil {
+	if err := a.requestIndex(ctx, a.row, a.pr.Base); err != nil {
 		a.log.WarnContext(ctx, "indexing not requested", telemetry.KeyError, err)
 	}
 }

@@ -75,11 +75,7 @@ func (a *attempt) result(ctx context.Context) (*review.Result, error) {
 func (a *attempt) runEngine(ctx context.Context, model review.Model, d diff.Diff, options review.Options) (*review.Result, error) {
 	parser := &watchedParser{Parser: a.parser}
 	a.parserDown = parser.isDown
-	deps := review.Deps{Parser: parser, Model: model, Secrets: a.secrets, Log: a.log}
-	if a.recall != nil {
-		deps.Recall = a.recall(a.row)
-	}
-	engine, err := review.NewEngine(deps)
+	engine, err := review.NewEngine(review.Deps{Parser: parser, Model: model, Secrets: a.secrets, Recall: a.retrieval.of(a.row), Log: a.log})
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +147,7 @@ func (a *attempt) options(ctx context.Context) (review.Options, error) {
 	options := a.config.Options()
 	for _, name := range guidelineFiles() {
 		content, err := a.gh.File(ctx, a.row.Repository, a.pr.BaseRef, name)
-		switch github.KindOf(err) {
-		case github.NotFound, github.TooLarge:
+		if kind := github.KindOf(err); kind == github.NotFound || kind == github.TooLarge {
 			continue
 		}
 		if err != nil {

@@ -18,6 +18,8 @@ import (
 
 const (
 	sweepPage = 100
+	// orphanPage is how many of the newest reviews are looked at for a job that is gone.
+	orphanPage = 500
 	// sweepBack is how far the first sweep of a process looks back: River deletes cancelled jobs after a day.
 	sweepBack = 24 * time.Hour
 	// sweepOverlap is how far each later one looks back beyond the one before.
@@ -30,8 +32,8 @@ type endedJobs interface {
 }
 
 // sweeper ends the reviews whose job has ended without them: the worker was killed in its last attempt, or somebody
-// cancelled the job in River UI. It also closes check runs of reviews that were cancelled while no worker had them.
-// Every orchestrator sweeps; doing it twice is fine.
+// cancelled or deleted the job in River UI. It also closes check runs of reviews that were cancelled while no worker
+// had them. Every orchestrator sweeps; doing it twice is fine.
 type sweeper struct {
 	*Orchestrator
 	jobs endedJobs
@@ -48,15 +50,17 @@ func (s *sweeper) run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		if err := s.once(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "sweep of ended jobs failed", telemetry.KeyError, err)
+		for _, sweep := range []func(context.Context) error{s.ended, s.orphans} {
+			if err := sweep(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "sweep failed", telemetry.KeyError, err)
+			}
 		}
 		timer.Reset(jitter(s.cfg.SweepEvery))
 	}
 }
 
-// once looks at every job that ended badly since the last sweep, newest first.
-func (s *sweeper) once(ctx context.Context) error {
+// ended looks at every job that ended badly since the last sweep, newest first.
+func (s *sweeper) ended(ctx context.Context) error {
 	began := time.Now()
 	since := s.last.Add(-sweepOverlap)
 	if s.last.IsZero() {
@@ -107,6 +111,43 @@ func (s *sweeper) job(ctx context.Context, job *rivertype.JobRow) error {
 		return s.conclude(ctx, row, ending{state: review.Failed, reason: reasonWorkersDied})
 	case row.CheckRunID != 0 && (row.State == review.Superseded || row.State == review.Cancelled):
 		s.closeSuperseded(ctx, row)
+	}
+	return nil
+}
+
+// orphans looks at the newest reviews that have not ended and ends those whose job is gone.
+func (s *sweeper) orphans(ctx context.Context) error {
+	rows, _, err := s.store.Reviews(ctx, store.Filter{}, store.Page{Size: orphanPage})
+	if err != nil {
+		return err
+	}
+	live := map[int64]store.Review{}
+	var ids []int64
+	for _, row := range rows {
+		if !row.State.Terminal() && row.JobID != 0 {
+			live[row.JobID] = row
+			ids = append(ids, row.JobID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := s.jobs.JobList(ctx, river.NewJobListParams().IDs(ids...).First(len(ids)))
+	if err != nil {
+		return fmt.Errorf("list jobs of reviews: %w", err)
+	}
+	for _, job := range found.Jobs {
+		delete(live, job.ID)
+	}
+	for _, row := range live {
+		// The job may have ended well, and been deleted, after the row was read.
+		now, err := s.store.Review(ctx, row.ID)
+		if err != nil || now.State.Terminal() || now.JobID != row.JobID {
+			continue
+		}
+		if err := s.conclude(ctx, now, ending{state: review.Failed, reason: reasonJobGone}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ const (
 	reasonTooManySlice = "it took too many slices of time"
 	reasonWorkersDied  = "the workers that had it died"
 	reasonJobCancelled = "its job was cancelled"
+	reasonJobGone      = "its job was deleted"
 	reasonInternal     = "an internal error; the log has it under the review's id"
 )
 
@@ -80,7 +81,7 @@ func (w *reviewWorker) Work(ctx context.Context, job *river.Job[queue.ReviewArgs
 	ctx = context.WithValue(ctx, jobKey{}, job.Args)
 	a := newAttempt(ctx, w.Orchestrator, job)
 	err := a.run(ctx)
-	result, outcome, why := a.verdict(ctx, err)
+	outcome, why, result := a.verdict(ctx, err)
 	w.metrics.attempts.WithLabelValues(outcome, why).Inc()
 	w.metrics.slice.Observe(time.Since(began).Seconds())
 	switch outcome {
@@ -109,38 +110,38 @@ const (
 )
 
 // verdict turns what an attempt ended with into what River is told. It ends the review where that follows.
-func (a *attempt) verdict(ctx context.Context, err error) (result error, outcome, why string) {
+func (a *attempt) verdict(ctx context.Context, err error) (outcome, why string, result error) {
 	var end *ending
 	var later *pause
 	var wait *post.ErrWait
 	switch {
 	case err == nil:
-		return nil, outcomeDone, ""
+		return outcomeDone, "", nil
 	case errors.Is(err, errEnded):
 		a.tidy(ctx)
-		return nil, outcomeDone, "ended"
+		return outcomeDone, "ended", nil
 	case errors.As(err, &end):
 		if err := a.finish(ctx, *end); err != nil {
 			return a.verdict(ctx, err)
 		}
-		return nil, outcomeDone, string(end.state)
+		return outcomeDone, string(end.state), nil
 	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return a.stopped(ctx, err)
 	case errors.As(err, &later):
-		return river.JobSnooze(max(0, later.after)), outcomeSnooze, later.why
+		return outcomeSnooze, later.why, river.JobSnooze(max(0, later.after))
 	case errors.As(err, &wait):
-		return river.JobSnooze(max(0, time.Until(wait.Until))), outcomeSnooze, "settle"
+		return outcomeSnooze, "settle", river.JobSnooze(max(0, time.Until(wait.Until)))
 	default:
 		return a.again(ctx, err)
 	}
 }
 
 // stopped is the end of an attempt whose context was cancelled: its job was, or the process stops.
-func (a *attempt) stopped(ctx context.Context, err error) (result error, outcome, why string) {
+func (a *attempt) stopped(ctx context.Context, err error) (outcome, why string, result error) {
 	cause := context.Cause(ctx)
 	if !errors.Is(cause, river.ErrJobCancelledRemotely) {
 		// River puts the job back without counting the attempt when it sees its own cancellation.
-		return fmt.Errorf("%w: %w", cause, err), outcomeStop, "shutdown"
+		return outcomeStop, "shutdown", fmt.Errorf("%w: %w", cause, err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
@@ -156,25 +157,28 @@ func (a *attempt) stopped(ctx context.Context, err error) (result error, outcome
 			a.log.WarnContext(ctx, "cancelled review not ended", telemetry.KeyError, err)
 		}
 	}
-	return cause, outcomeStop, "cancelled"
+	return outcomeStop, "cancelled", cause
 }
 
 // again maps an error to a snooze or a retry, and ends the review when it was the last attempt.
-func (a *attempt) again(ctx context.Context, err error) (result error, outcome, why string) {
+func (a *attempt) again(ctx context.Context, err error) (outcome, why string, result error) {
 	if after, ok := a.limited(ctx, err); ok {
-		return river.JobSnooze(jitter(after)), outcomeSnooze, "github limit"
+		return outcomeSnooze, "github limit", river.JobSnooze(jitter(after))
 	}
 	// What the App may not do, it may not do the next time either.
 	if a.job.Attempt < a.job.MaxAttempts && github.KindOf(err) != github.Forbidden {
-		return err, outcomeRetry, kindOf(err)
+		return outcomeRetry, kindOf(err), err
 	}
 	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	if ferr := a.conclude(finishing, a.row, ending{state: review.Failed, reason: reasonOf(err)}); ferr != nil {
 		a.log.ErrorContext(ctx, "failed review not ended", telemetry.KeyError, ferr)
-		return err, outcomeRetry, "last attempt"
+		return outcomeRetry, "last attempt", err
 	}
-	return river.JobCancel(err), outcomeRetry, "last attempt"
+	if a.job.Attempt < a.job.MaxAttempts {
+		err = river.JobCancel(err)
+	}
+	return outcomeRetry, "last attempt", err
 }
 
 // limited says how long GitHub wants to be left alone, and tells every worker.

@@ -33,6 +33,7 @@ func TestWorker(t *testing.T) {
 		"deleted":           testDeletedWalkthrough,
 		"swept, discarded":  func(w *world) { testSweep(w, "discarded", review.Failed, "failure") },
 		"swept, cancelled":  func(w *world) { testSweep(w, "cancelled", review.Cancelled, "cancelled") },
+		"swept, deleted":    testOrphan,
 		"poison":            testPoison,
 		"model limited":     func(w *world) { testModelDown(w, modelLimited) },
 		"model unavailable": func(w *world) { testModelDown(w, modelUnavailable) },

@@ -123,13 +123,17 @@ func (c *composition) sweep(ctx context.Context) (discarded int, err error) {
 }
 
 // draftOf makes one pending review with some of the comments. The intent is written first, each time: the settle time
-// counts from the last request.
+// counts from the last request. The fence is asked before, so that nobody's record is written over, and after, so that
+// nothing comes between it and the request.
 func (c *composition) draftOf(ctx context.Context, set []int) (int64, error) {
 	if err := c.fence(ctx); err != nil {
 		return 0, err
 	}
 	if err := c.Record.Advance(ctx, StageIntent, 0); err != nil {
 		return 0, fmt.Errorf("record the intent: %w", err)
+	}
+	if err := c.fence(ctx); err != nil {
+		return 0, err
 	}
 	comments := make([]Comment, 0, len(set))
 	for _, i := range set {
