@@ -97,7 +97,7 @@ func (m *mesh) run() {
 		t.Fatal(err)
 	}
 	log := func(name string) *slog.Logger {
-		return telemetry.NewLogger(m.logs, "text", slog.LevelDebug).With(telemetry.KeyService, name)
+		return telemetry.NewLogger(m.logs, "text", slog.LevelInfo).With(telemetry.KeyService, name)
 	}
 	parser, err := parsersvc.New(parserConfig, parsersvc.Deps{Log: log("parsersvc"), Registry: telemetry.NewRegistry("parsersvc")})
 	if err != nil {

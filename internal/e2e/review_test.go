@@ -59,8 +59,9 @@ func TestAWebhookBecomesAPostedReview(t *testing.T) {
 	if !strings.Contains(c.Body, "Half of an odd number is cut") || !strings.Contains(c.Body, "```suggestion\n\treturn Div(a+1, 2)\n```") {
 		t.Errorf("the comment says:\n%s", c.Body)
 	}
-	if walk := m.github.IssueComments(repository, number); len(walk) != 1 || !strings.Contains(walk[0].Body, "Invented") {
-		t.Errorf("the finding whose code stands nowhere must be in the one walkthrough: %+v", walk)
+	if walk := m.github.IssueComments(repository, number); len(walk) != 1 || strings.Contains(walk[0].Body, "Invented") ||
+		!strings.Contains(walk[0].Body, "1 quote not found") {
+		t.Errorf("the finding whose code stands nowhere must be counted in the one walkthrough, and not told: %+v", walk)
 	}
 	checks := m.github.CheckRuns(repository)
 	if len(checks) != 1 || checks[0].Conclusion != "neutral" || checks[0].Status != "completed" {
@@ -152,10 +153,10 @@ func TestWhatTheModelServerDoes(t *testing.T) {
 			_, env := model(t, llmtest.Options{Key: "the-right-key"})
 			env["OPENAI_API_KEY"] = "a-wrong-key"
 			return env
-		}, "OPENAI_API_KEY"},
+		}, "refused the key"},
 		"unreachable": {func(t *testing.T) map[string]string {
-			return map[string]string{"OPENAI_BASE_URL": "http://" + freeAddr(t), "OPENRABBIT_MODEL_MAIN": "m", "OPENRABBIT_MODEL_PATIENCE": "0s"}
-		}, ""},
+			return map[string]string{"OPENAI_BASE_URL": "http://" + freeAddr(t), "OPENRABBIT_MODEL_MAIN": "m", "OPENRABBIT_PATIENCE": "0s"}
+		}, "could not be reached"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

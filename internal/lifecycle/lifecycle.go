@@ -54,7 +54,7 @@ func Run(ctx context.Context, log *slog.Logger, services ...Service) error {
 		begun = append(begun, r)
 		select {
 		case <-r.ready:
-			log.Info("service is ready", telemetry.KeyService, service.Name)
+			log.Info("service is ready", "part", service.Name)
 			continue
 		case first := <-ended:
 			failure = first.failure(ctx)
@@ -118,10 +118,10 @@ func stop(log *slog.Logger, begun []*running, known error) error {
 			if r.err != nil && !errors.Is(r.err, context.Canceled) && !errors.Is(known, r.err) {
 				failures = append(failures, fmt.Errorf("stop %s: %w", r.Name, r.err))
 			}
-			log.Info("service has stopped", telemetry.KeyService, r.Name)
+			log.Info("service has stopped", "part", r.Name)
 		case <-timer.C:
 			failures = append(failures, fmt.Errorf("stop %s: it did not end within %s", r.Name, limit))
-			log.Error("service does not stop and is left behind", telemetry.KeyService, r.Name)
+			log.Error("service does not stop and is left behind", "part", r.Name)
 		}
 		timer.Stop()
 	}

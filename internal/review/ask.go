@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/openrabbit/openrabbit/internal/prompt"
 )
@@ -36,6 +37,13 @@ func (r *run) ask(ctx context.Context, tier Tier, p prompt.Prompt, tokens int) (
 	r.result.Usage.Add(answer.Usage)
 	if answer.Model != "" {
 		r.models[answer.Model] = true
+	}
+	switch answer.Outcome {
+	case OutcomeUnavailable, OutcomeRateLimited, OutcomeBudget:
+		if why := strings.TrimSuffix(strings.TrimSpace(answer.Detail), "."); why != "" {
+			r.failures[capital(why)+"."] = true
+		}
+	default:
 	}
 	return answer, nil
 }

@@ -35,6 +35,8 @@ type run struct {
 
 	mu     sync.Mutex // guards what parts that run side by side add up
 	models map[string]bool
+	// failures are what the model tier said of questions that a better configuration or another time would answer.
+	failures map[string]bool
 }
 
 // defaults of Options.
@@ -74,7 +76,7 @@ func newRun(e *Engine, change Change, files Files, o Options, progress Progress)
 			Changes: []FileSummary{}, Omissions: []finding.Omission{}, Notes: []string{}, Dropped: map[string]int{},
 			FilesChanged: len(change.Diff.Files), MaxComments: o.MaxComments,
 		},
-		models: map[string]bool{},
+		models: map[string]bool{}, failures: map[string]bool{},
 	}
 }
 
@@ -157,6 +159,9 @@ func (r *run) finish() *Result {
 	res := r.result
 	res.Findings = kept
 	res.Models = slices.Sorted(maps.Keys(r.models))
+	for _, why := range slices.Sorted(maps.Keys(r.failures)) {
+		r.note(why)
+	}
 	r.conclude()
 	return res
 }
