@@ -38,6 +38,12 @@ func parsed(errors ...syntax.Error) *syntax.Facts {
 	}}
 }
 
+func language(name string, errors ...syntax.Error) *syntax.Facts {
+	f := parsed(errors...)
+	f.Language = name
+	return f
+}
+
 func wrong(start, end int) syntax.Error {
 	return syntax.Error{Range: syntax.Range{StartLine: start, EndLine: end}, Message: "missing `)`"}
 }
@@ -85,6 +91,11 @@ func TestFind(t *testing.T) {
 		{name: "flow", in: facts.Input{File: added(t, "a.js", "// @flow", "y("), New: []byte("// @flow\ny("), After: parsed(wrong(2, 2))}},
 		{name: "template", in: facts.Input{File: added(t, "a.py", "{% if x %}", "y"), After: parsed(wrong(1, 1))}},
 
+		{name: "what the grammar of TypeScript lacks", in: facts.Input{File: added(t, "a.ts", "x", "y<typeof import(\"z\")>()"), New: []byte("x\ny<typeof import(\"z\")>()"), After: language("typescript", wrong(2, 2))}},
+		{name: "and of imported types", in: facts.Input{File: added(t, "a.ts", "type X = import('z').Y<A>;"), New: []byte("type X = import('z').Y<A>;"), After: language("typescript", wrong(1, 1))}},
+		{name: "an import that is called is none", in: facts.Input{File: added(t, "a.ts", "import('z').then((;"), New: []byte("import('z').then((;"), After: language("typescript", wrong(1, 1))}, want: "syntax_error 1-1 high"},
+		{name: "what the grammar of JSX lacks", in: facts.Input{File: added(t, "a.tsx", "<p>", "you & me", "</p>"), New: []byte("<p>\nyou & me\n</p>"), After: language("tsx", wrong(2, 2))}},
+		{name: "an entity is none", in: facts.Input{File: added(t, "a.tsx", "<p>", "you &amp; me && (", "</p>"), New: []byte("<p>\nyou &amp; me && (\n</p>"), After: language("tsx", wrong(2, 2))}, want: "syntax_error 2-2 high"},
 		{name: "go is asked of go", in: facts.Input{File: patch(t, "a.go", "@@ -1,1 +1,2 @@\n package a\n+var x = new(\"y\")\n"), Old: []byte("package a\n"), New: []byte("package a\nvar x = new(\"y\")\n"), Before: parsed(), After: parsed(wrong(2, 2))}},
 		{name: "go that is wrong", in: facts.Input{File: patch(t, "a.go", "@@ -1,1 +1,2 @@\n package a\n+var x = (\n"), Old: []byte("package a\n"), New: []byte("package a\nvar x = (\n")}, want: "syntax_error 2-2 high"},
 		{name: "go that was wrong before", in: facts.Input{File: patch(t, "a.go", "@@ -1,1 +1,2 @@\n package a(\n+var x = (\n"), Old: []byte("package a(\n"), New: []byte("package a(\nvar x = (\n")}},
