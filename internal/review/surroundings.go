@@ -69,6 +69,9 @@ func (r *run) index() names {
 		}
 		for i := range s.after.Symbols {
 			sym := &s.after.Symbols[i]
+			if sym.Kind == syntax.Field || sym.Kind == syntax.Module {
+				continue // names of fields are everywhere
+			}
 			n.definitions[sym.Name] = append(n.definitions[sym.Name], place{subject: s, symbol: sym})
 		}
 		for i := range s.after.References {
@@ -110,7 +113,7 @@ func (r *run) callers(b *bundle, n names) []prompt.Snippet {
 	for _, changed := range b.changedSymbols() {
 		for _, call := range n.calls[changed.symbol.Name] {
 			line := call.ref.Range.StartLine
-			if len(list) == maxCallers || b.shows(call.subject, line) {
+			if len(list) == maxCallers || b.shows(call.subject, line) || !kin(call.subject, changed.subject) {
 				continue
 			}
 			list = append(list, call.subject.snippet(line-1, line+1, "calls "+changed.symbol.Name))
@@ -143,7 +146,7 @@ func (r *run) definitions(b *bundle, n names) []prompt.Snippet {
 			}
 			for _, def := range places {
 				from := def.symbol.Range.StartLine
-				if len(list) == maxDefinitions || b.shows(def.subject, from) {
+				if len(list) == maxDefinitions || b.shows(def.subject, from) || !kin(def.subject, s) {
 					continue
 				}
 				list = append(list, def.subject.snippet(from, min(def.symbol.Range.EndLine, from+maxDefinitionLines-1), "definition of "+ref.Name))
@@ -151,6 +154,22 @@ func (r *run) definitions(b *bundle, n names) []prompt.Snippet {
 		}
 	}
 	return list
+}
+
+// kin says whether two files are of languages that call each other.
+func kin(a, b *subject) bool {
+	family := func(language string) string {
+		switch language {
+		case "typescript", "tsx", "jsx":
+			return "javascript"
+		case "kotlin", "scala":
+			return "java"
+		case "c":
+			return "cpp"
+		}
+		return language
+	}
+	return family(a.after.Language) == family(b.after.Language)
 }
 
 // snippet cuts lines out of a file as it may be shown.
