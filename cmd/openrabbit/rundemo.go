@@ -247,6 +247,7 @@ func (d *demonstration) watch(ctx context.Context, c meshConfig, sent time.Time)
 	for {
 		answer, err := stream.Recv()
 		if errors.Is(err, io.EOF) && last != nil {
+			d.say("  %-9s %s", stage, since(begun))
 			return last, nil
 		}
 		if err != nil {
