@@ -184,7 +184,7 @@ func TestTheCallersDeadline(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	_, err := client.Complete(ctx, &llmv1.CompleteRequest{Messages: []*llmv1.Message{{Role: llmv1.Role_ROLE_USER, Content: "x"}}})
-	if status.Code(err) != codes.DeadlineExceeded || !strings.Contains(err.Error(), "llmsvc") || time.Since(began) > 5*time.Second {
+	if status.Code(err) != codes.DeadlineExceeded || time.Since(began) > 5*time.Second {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }
