@@ -191,6 +191,7 @@ func TestManyHiddenLinesAreOneList(t *testing.T) {
 // Whatever the diff and the parser say, every anchor is one that GitHub takes, on an added line or a marker.
 func FuzzFind(f *testing.F) {
 	f.Add("a.go", "@@ -1,2 +1,3 @@\n a\n+<<<<<<< HEAD\n-b\n+\u202ec\n", 1, 5, 2)
+	f.Add("b.go", "@@ -1,1 +1,2 @@\n package a\n+func (\n", 1, 5, 2)
 	f.Fuzz(func(t *testing.T, path, hunks string, start, end, secret int) {
 		file, err := diff.ParsePatch(path, path, diff.StatusModified, hunks)
 		if err != nil {
@@ -198,7 +199,7 @@ func FuzzFind(f *testing.F) {
 		}
 		d := diff.Diff{Files: []diff.File{file}}
 		for _, got := range facts.Find(facts.Input{
-			File: &file, New: []byte(hunks), Before: parsed(), After: parsed(wrong(start, end)), Secrets: []facts.Secret{{Line: secret, Rule: "r"}},
+			File: &file, Old: []byte("package a\n"), New: []byte(hunks), Before: parsed(), After: parsed(wrong(start, end)), Secrets: []facts.Secret{{Line: secret, Rule: "r"}},
 		}) {
 			if !got.Anchored() {
 				continue
