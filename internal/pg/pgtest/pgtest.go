@@ -96,7 +96,8 @@ func newFixture() (*fixture, error) {
 			return nil, err
 		}
 		f.held = held
-		server, err := localpg.Start(ctx, localpg.Options{DataDir: dir, Unsafe: true})
+		server, err := localpg.Start(ctx, localpg.Options{DataDir: dir, Unsafe: true, Fetch: true,
+			ArchiveURL: os.Getenv("OPENRABBIT_POSTGRES_ARCHIVE_URL")})
 		if err != nil {
 			return nil, err
 		}
