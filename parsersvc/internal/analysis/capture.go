@@ -22,6 +22,11 @@ const (
 	roleParameters
 	roleBody
 	roleContainer
+	// roleFunction is a function without a name of its own, captured with its parameters and body; roleValue is one that
+	// a definition names, roleWrappedValue one that something else is made of, which takes other arguments.
+	roleFunction
+	roleValue
+	roleWrappedValue
 	// roleConstructor is the name of a function that makes objects; roleConstructorHere lies inside such a function.
 	roleConstructor
 	roleConstructorHere
@@ -75,6 +80,7 @@ const (
 func vocabulary() map[string]role {
 	return map[string]role{
 		"name": roleName, "parameters": roleParameters, "body": roleBody, "container": roleContainer,
+		"function": roleFunction, "value": roleValue, "value.wrapped": roleWrappedValue,
 		"constructor": roleConstructor, "constructor.here": roleConstructorHere,
 		"parameter": roleParameter, "parameter.unnamed": roleParameterUnnamed,
 		"parameter.optional": roleOptional, "parameter.optional.unnamed": roleOptionalUnnamed,

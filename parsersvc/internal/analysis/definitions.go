@@ -20,10 +20,18 @@ type definition struct {
 	name        span
 	// body is where the signature ends, container a type named by the definition itself; zero when there is none.
 	body, container span
+	// value is the function that it names, or is made of when wrapped.
+	value   span
+	wrapped bool
 	// parameters is the list, or single the only parameter of a definition without a list.
 	parameters, single span
 	// wrappers are the ranges between node and outer, for marks that sit on one of them.
 	wrappers []span
+}
+
+// function is what a function without a name has.
+type function struct {
+	body, parameters, single span
 }
 
 // parameter is one parameter of a list.
@@ -35,6 +43,7 @@ type parameter struct {
 // gathered is what the query of definitions found in a file.
 type gathered struct {
 	definitions []definition
+	functions   map[span]function
 	parameters  map[uint32][]parameter // by the start of the list
 	wrappers    map[span]span          // from the wrapped to the wrapper
 	decorators  map[uint32]span        // by the end
@@ -57,6 +66,7 @@ type gathered struct {
 // gather runs the query of definitions.
 func gather(p *program, root *sitter.Node, content []byte) *gathered {
 	g := &gathered{
+		functions:  make(map[span]function),
 		parameters: make(map[uint32][]parameter), wrappers: make(map[span]span), decorators: make(map[uint32]span),
 		exported: make(map[span]struct{}), private: make(map[span]struct{}), tests: make(map[span]struct{}),
 		exportedNames: make(map[string]struct{}), constructors: make(map[string]struct{}),
@@ -65,14 +75,29 @@ func gather(p *program, root *sitter.Node, content []byte) *gathered {
 	}
 	g.whole = p.each(root, content, func(pattern int, captures []capture) { g.match(pattern, captures, content) })
 	slices.SortFunc(g.comments, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	for i := range g.definitions {
+		g.definitions[i].take(g.functions)
+	}
 	g.definitions = firstOfEachName(g.definitions)
 	return g
+}
+
+// take gives a definition what the function that it names has.
+func (d *definition) take(functions map[span]function) {
+	f, ok := functions[d.value]
+	if !ok {
+		return
+	}
+	d.body = f.body
+	if !d.wrapped {
+		d.parameters, d.single = f.parameters, f.single
+	}
 }
 
 // match sorts one match into what it says.
 func (g *gathered) match(pattern int, captures []capture, content []byte) {
 	d := definition{pattern: pattern}
-	var defined, wrapped, wrapper, documented, doc, list span
+	var defined, wrapped, wrapper, documented, doc, list, nameless span
 	var param parameter
 	var isDefinition bool
 	var imp importMatch
@@ -89,6 +114,12 @@ func (g *gathered) match(pattern int, captures []capture, content []byte) {
 			d.body = c.span
 		case roleContainer:
 			d.container = c.span
+		case roleFunction:
+			nameless = c.span
+		case roleValue:
+			d.value = c.span
+		case roleWrappedValue:
+			d.value, d.wrapped = c.span, true
 		case roleConstructor:
 			g.constructors[c.string(content)] = struct{}{}
 		case roleConstructorHere:
@@ -125,6 +156,8 @@ func (g *gathered) match(pattern int, captures []capture, content []byte) {
 	case isDefinition && d.name.end > d.name.start:
 		d.node, d.parameters, d.single = defined, list, param.span
 		g.definitions = append(g.definitions, d)
+	case nameless.end > nameless.start:
+		g.functions[nameless] = function{d.body, list, param.span}
 	case param.role != roleNone:
 		g.parameters[list.start] = append(g.parameters[list.start], param)
 	}

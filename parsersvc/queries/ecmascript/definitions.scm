@@ -18,89 +18,63 @@
   parameters: (formal_parameters) @parameters
   body: (statement_block) @body) @definition.function
 
+; What functions without a name of their own have. What names one captures it as its value.
+(function_expression
+  parameters: (formal_parameters) @parameters
+  body: (statement_block) @body) @function
+(generator_function
+  parameters: (formal_parameters) @parameters
+  body: (statement_block) @body) @function
+(arrow_function
+  parameters: (formal_parameters) @parameters
+  "=>" @body) @function
+(arrow_function
+  parameter: (identifier) @parameter
+  "=>" @body) @function
+
 ; A function that a variable names.
 (variable_declarator
   name: (identifier) @name
-  value: [
-    (function_expression parameters: (formal_parameters) @parameters body: (_) @body)
-    (generator_function parameters: (formal_parameters) @parameters body: (_) @body)
-    (arrow_function parameters: (formal_parameters) @parameters "=>" @body)
-    (arrow_function parameter: (identifier) @parameter "=>" @body)
-    (parenthesized_expression
-      (function_expression parameters: (formal_parameters) @parameters body: (_) @body))
-    (parenthesized_expression
-      (parenthesized_expression
-        (function_expression parameters: (formal_parameters) @parameters body: (_) @body)))
-    (parenthesized_expression
-      (arrow_function parameters: (formal_parameters) @parameters "=>" @body))
-  ]) @definition.function
+  value: [(function_expression) (generator_function) (arrow_function)] @value) @definition.function
+(variable_declarator
+  name: (identifier) @name
+  value: (parenthesized_expression
+    [(function_expression) (arrow_function)] @value)) @definition.function
+(variable_declarator
+  name: (identifier) @name
+  value: (parenthesized_expression
+    (parenthesized_expression (function_expression) @value))) @definition.function
 ; A function wrapped once, as in memo(() => …) or forwardRef(function …): what is called is not the inner one, so its
 ; arity is not known.
 (variable_declarator
   name: (identifier) @name
   value: (call_expression
-    arguments: (arguments . [
-      (function_expression body: (_) @body)
-      (arrow_function "=>" @body)
-    ]))
+    arguments: (arguments . [(function_expression) (arrow_function)] @value.wrapped))
   (#match? @name "^[A-Z]")) @definition.function
 
 ; A function assigned to a name or to a property.
 (assignment_expression
   left: (identifier) @name
-  right: [
-    (function_expression parameters: (formal_parameters) @parameters body: (_) @body)
-    (generator_function parameters: (formal_parameters) @parameters body: (_) @body)
-    (arrow_function parameters: (formal_parameters) @parameters "=>" @body)
-    (arrow_function parameter: (identifier) @parameter "=>" @body)
-  ]) @definition.function
+  right: [(function_expression) (generator_function) (arrow_function)] @value) @definition.function
 (assignment_expression
   left: (member_expression
     object: (member_expression
-      object: (identifier) @container @constructor
+      object: [
+        (identifier) @container @constructor
+        (member_expression property: (property_identifier) @container @constructor)
+      ]
       property: (property_identifier) @_prototype)
     property: (property_identifier) @name)
-  right: [
-    (function_expression parameters: (formal_parameters) @parameters body: (_) @body)
-    (generator_function parameters: (formal_parameters) @parameters body: (_) @body)
-    (arrow_function parameters: (formal_parameters) @parameters "=>" @body)
-    (arrow_function parameter: (identifier) @parameter "=>" @body)
-    (identifier)
-    (member_expression)
-  ]
-  (#eq? @_prototype "prototype")) @definition.method
-(assignment_expression
-  left: (member_expression
-    object: (member_expression
-      object: (member_expression
-        property: (property_identifier) @container @constructor)
-      property: (property_identifier) @_prototype)
-    property: (property_identifier) @name)
-  right: [
-    (function_expression parameters: (formal_parameters) @parameters body: (_) @body)
-    (arrow_function parameters: (formal_parameters) @parameters "=>" @body)
-    (identifier)
-    (member_expression)
-  ]
+  right: [(function_expression) (generator_function) (arrow_function) (identifier) (member_expression)] @value
   (#eq? @_prototype "prototype")) @definition.method
 (assignment_expression
   left: (member_expression
     object: (this)
     property: [(property_identifier) (private_property_identifier)] @name)
-  right: [
-    (function_expression parameters: (formal_parameters) @parameters body: (_) @body)
-    (generator_function parameters: (formal_parameters) @parameters body: (_) @body)
-    (arrow_function parameters: (formal_parameters) @parameters "=>" @body)
-    (arrow_function parameter: (identifier) @parameter "=>" @body)
-  ]) @definition.method
+  right: [(function_expression) (generator_function) (arrow_function)] @value) @definition.method
 (assignment_expression
   left: (member_expression property: (property_identifier) @name)
-  right: [
-    (function_expression parameters: (formal_parameters) @parameters body: (_) @body)
-    (generator_function parameters: (formal_parameters) @parameters body: (_) @body)
-    (arrow_function parameters: (formal_parameters) @parameters "=>" @body)
-    (arrow_function parameter: (identifier) @parameter "=>" @body)
-  ]
+  right: [(function_expression) (generator_function) (arrow_function)] @value
   (#not-eq? @name "prototype")) @definition.function
 ; A function that gives this a property, has a prototype or is called by new makes objects: a class by another name.
 (assignment_expression
@@ -119,20 +93,8 @@
 
 ; Functions in an object.
 (pair
-  key: [(property_identifier) (private_property_identifier)] @name
-  value: [
-    (function_expression parameters: (formal_parameters) @parameters body: (_) @body)
-    (generator_function parameters: (formal_parameters) @parameters body: (_) @body)
-    (arrow_function parameters: (formal_parameters) @parameters "=>" @body)
-    (arrow_function parameter: (identifier) @parameter "=>" @body)
-  ]) @definition.method
-(pair
-  key: (string) @name
-  value: [
-    (function_expression parameters: (formal_parameters) @parameters body: (_) @body)
-    (arrow_function parameters: (formal_parameters) @parameters "=>" @body)
-    (arrow_function parameter: (identifier) @parameter "=>" @body)
-  ]) @definition.method
+  key: [(property_identifier) (private_property_identifier) (string)] @name
+  value: [(function_expression) (generator_function) (arrow_function)] @value) @definition.method
 
 ; Methods.
 (method_definition
@@ -161,11 +123,7 @@
 ; The nameless default export.
 (export_statement
   "default" @name
-  value: [
-    (function_expression parameters: (formal_parameters) @parameters body: (_) @body)
-    (generator_function parameters: (formal_parameters) @parameters body: (_) @body)
-    (arrow_function parameters: (formal_parameters) @parameters "=>" @body)
-  ]) @definition.function @exported
+  value: [(function_expression !name) (generator_function !name) (arrow_function)] @value) @definition.function @exported
 (export_statement
   "default" @name
   value: (class !name body: (class_body) @body)) @definition.class @exported

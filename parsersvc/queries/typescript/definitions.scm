@@ -40,11 +40,7 @@
 ; Fields; one that holds a function is a method.
 (public_field_definition
   name: [(property_identifier) (private_property_identifier)] @name
-  value: [
-    (function_expression parameters: (formal_parameters) @parameters body: (_) @body)
-    (arrow_function parameters: (formal_parameters) @parameters "=>" @body)
-    (arrow_function parameter: (identifier) @parameter "=>" @body)
-  ]) @definition.method
+  value: [(function_expression) (arrow_function)] @value) @definition.method
 (public_field_definition
   name: [(property_identifier) (private_property_identifier)] @name) @definition.field
 (interface_declaration
