@@ -275,7 +275,8 @@ func since(t time.Time) time.Duration { return time.Since(t).Round(100 * time.Mi
 
 // freeAddr gives a loopback address that nobody listens on at the moment.
 func freeAddr() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}

@@ -92,8 +92,6 @@ func (w window) within(lines int) window {
 	return w
 }
 
-func (w window) contains(n int) bool { return w.first <= n && n <= w.last }
-
 // merge joins windows that touch or nearly do.
 func merge(list []window) []window {
 	slices.SortStableFunc(list, func(a, b window) int { return cmp.Compare(a.first, b.first) })

@@ -48,7 +48,7 @@ func (prisoner) Handle(_ wire.Kind, _ time.Duration, message []byte) ([]byte, er
 		_, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		return nil, err
 	case "run":
-		return nil, exec.Command(rest).Run() //nolint:noctx // it must not run at all
+		return nil, exec.Command(rest).Run()
 	case "fork":
 		pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
 		if errno == 0 && pid == 0 {
@@ -173,7 +173,7 @@ func (p *prison) try(t *testing.T, what string, limit time.Duration) (wire.Frame
 
 func TestNothingGetsOut(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a listener of a test
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
