@@ -42,6 +42,10 @@ func (a *attempt) publish(ctx context.Context, result *review.Result) error {
 		return err
 	}
 	defer session.Close()
+	// A worker that froze, or whose machine is gone, must not keep the lock from who does its work after the rescue.
+	if err := session.EndWhenIdle(ctx, time.Until(a.deadline)); err != nil {
+		return err
+	}
 	got, err := session.TryLock(ctx, postingLock(a.row.RepositoryID, a.row.Number))
 	if err != nil {
 		return err

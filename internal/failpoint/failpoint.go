@@ -1,8 +1,8 @@
 // Package failpoint lets the fault harness stop a real process at a named place: killed, or frozen.
 //
 // It is compiled into the services and inert without OPENRABBIT_FAILPOINT, which holds rules of the form
-// name:action:count, separated by commas: "model_called:kill:1" kills the process the first time it comes by
-// model_called. The action lands before the call returns; it leaves a line on standard error first, so that the harness
+// name:action:count[:skip], separated by commas: "model_called:kill:1" kills the process the first time it comes by
+// model_called, "model_called:kill:1:4" the fifth time. The action lands before the call returns; it leaves a line on standard error first, so that the harness
 // can prove that the fault landed.
 package failpoint
 
@@ -28,6 +28,8 @@ const (
 type rule struct {
 	action Action
 	left   int
+	// skip counts the passings that are still let by.
+	skip int
 }
 
 // Set is a set of armed failpoints. The nil Set is inert.
@@ -47,15 +49,23 @@ func Parse(text string, out io.Writer) (*Set, error) {
 	s := &Set{out: out, signal: raise, rules: map[string]*rule{}}
 	for part := range strings.SplitSeq(text, ",") {
 		fields := strings.Split(part, ":")
+		skip := 0
+		var err error
+		if len(fields) == 4 {
+			if skip, err = strconv.Atoi(fields[3]); err != nil || skip < 0 {
+				return nil, fmt.Errorf("failpoint %q: want a number of passings to skip", part)
+			}
+			fields = fields[:3]
+		}
 		if len(fields) != 3 || fields[0] == "" {
-			return nil, fmt.Errorf("failpoint %q: want name:action:count", part)
+			return nil, fmt.Errorf("failpoint %q: want name:action:count or name:action:count:skip", part)
 		}
 		action := Action(fields[1])
 		count, err := strconv.Atoi(fields[2])
 		if err != nil || count < 1 || (action != Kill && action != Freeze) {
 			return nil, fmt.Errorf("failpoint %q: want kill or freeze, and a count from 1", part)
 		}
-		s.rules[fields[0]] = &rule{action, count}
+		s.rules[fields[0]] = &rule{action: action, left: count, skip: skip}
 	}
 	return s, nil
 }
@@ -68,7 +78,11 @@ func (s *Set) Hit(name string) {
 	s.mu.Lock()
 	r := s.rules[name]
 	armed := r != nil && r.left > 0
-	if armed {
+	switch {
+	case armed && r.skip > 0:
+		r.skip--
+		armed = false
+	case armed:
 		r.left--
 	}
 	s.mu.Unlock()

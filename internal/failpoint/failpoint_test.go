@@ -25,6 +25,21 @@ func TestLandsAsOftenAsArmed(t *testing.T) {
 	}
 }
 
+func TestSkipsPassings(t *testing.T) {
+	t.Parallel()
+	s, err := Parse("a:kill:1:2", &strings.Builder{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	landed := 0
+	s.signal = func(Action) { landed++ }
+	for pass, want := range []int{0, 0, 1, 1} {
+		if s.Hit("a"); landed != want {
+			t.Errorf("after passing %d it landed %d times, want %d", pass+1, landed, want)
+		}
+	}
+}
+
 func TestInertWithoutRules(t *testing.T) {
 	t.Parallel()
 	s, err := Parse("", nil)
@@ -36,7 +51,7 @@ func TestInertWithoutRules(t *testing.T) {
 
 func TestBadRulesAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"a", "a:kill", "a:kill:0", "a:kill:x", "a:maim:1", ":kill:1", "a:kill:1,"} {
+	for _, text := range []string{"a", "a:kill", "a:kill:0", "a:kill:x", "a:maim:1", ":kill:1", "a:kill:1,", "a:kill:1:x", "a:kill:1:-1", "a:kill:1:1:1"} {
 		if s, err := Parse(text, nil); err == nil || s != nil {
 			t.Errorf("%q was accepted", text)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -32,6 +33,18 @@ func Session(ctx context.Context, db *DB) (*LockSession, error) {
 		return nil, fmt.Errorf("open session: %w", err)
 	}
 	return &LockSession{conn: conn, keys: make(map[string]int64)}, nil
+}
+
+// EndWhenIdle makes Postgres end the session, and give up its locks, once it was silent for so long. Without it a holder
+// that is frozen, or whose machine is gone, keeps its locks for as long as the kernel keeps the connection.
+func (s *LockSession) EndWhenIdle(ctx context.Context, d time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ms := max(1, d.Milliseconds()) // 0 would mean never
+	if _, err := s.conn.Exec(ctx, `SELECT set_config('idle_session_timeout', $1, false)`, strconv.FormatInt(ms, 10)); err != nil {
+		return fmt.Errorf("bound the session's silence: %w", err)
+	}
+	return nil
 }
 
 // lockKey maps a name to a key of an advisory lock.

@@ -128,6 +128,26 @@ func TestCheckSeesACutSession(t *testing.T) {
 	}
 }
 
+// TestASilentSessionEnds: a holder that says nothing for too long, as a frozen one does, loses its lock to another and
+// learns of it.
+func TestASilentSessionEnds(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	s, other := session(t, db), session(t, db)
+	if err := s.EndWhenIdle(t.Context(), 100*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	try(t, s, "name", true)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := other.Lock(ctx, "name"); err != nil {
+		t.Fatalf("another cannot take over: %v", err)
+	}
+	if err := s.Check(t.Context()); !errors.Is(err, pg.ErrLockLost) {
+		t.Errorf("the silent one's lock: %v", err)
+	}
+}
+
 func TestCheckSeesALockThatWasGivenUp(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)

@@ -1,12 +1,20 @@
 package torture
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 func good() ([]Event, []Shown) {
 	return []Event{
 			{Kind: Armed, Fault: "orchestrator/submitted/kill"}, {Kind: Sent, Number: 1, Head: "a"},
 			{Kind: Answered, Number: 1, Head: "a", Status: 202}, {Kind: Landed, Fault: "orchestrator/submitted/kill"},
-		}, []Shown{{Number: 1, Head: "a", Reviews: []Posted{{ID: 1, Head: "a", Places: []string{"x:1"}}}, Walkthroughs: 1,
+			{Kind: Armed, Fault: "orchestrator/before_submit/freeze"},
+			{Kind: Landed, Process: "o", Fault: "orchestrator/before_submit/freeze", At: noon}, {Kind: Resumed, Process: "o"},
+			{Kind: Drained, At: noon.Add(time.Minute)},
+		}, []Shown{{Number: 1, Head: "a", Reviews: []Posted{{ID: 1, Head: "a", At: noon.Add(time.Second), Places: []string{"x:1"}}}, Walkthroughs: 1,
 			Conclusions: []string{"neutral"}}}
 }
 
@@ -14,7 +22,7 @@ func good() ([]Event, []Shown) {
 func TestTheCheckerBites(t *testing.T) {
 	t.Parallel()
 	events, shown := good()
-	if v := Check(events, shown); !v.OK() || v.Recovered != 1 || v.Acknowledged != 1 {
+	if v := Check(events, shown); !v.OK() || v.Recovered != 2 || v.Acknowledged != 1 || v.Recovery != time.Minute || v.LastReview != time.Second {
 		t.Fatalf("a good run: %s", v)
 	}
 	for name, spoil := range map[string]struct {
@@ -26,9 +34,16 @@ func TestTheCheckerBites(t *testing.T) {
 		"a comment twice":  {func(_ *[]Event, s *Shown) { s.Reviews[0].Places = []string{"x:1", "x:1"} }, func(v Verdict) int { return len(v.Duplicated) }},
 		"two walkthroughs": {func(_ *[]Event, s *Shown) { s.Walkthroughs = 2 }, func(v Verdict) int { return len(v.Duplicated) }},
 		"nobody asked":     {func(_ *[]Event, s *Shown) { s.Reviews = append(s.Reviews, Posted{ID: 2, Head: "old"}) }, func(v Verdict) int { return len(v.Stale) }},
-		"a draft left":     {func(_ *[]Event, s *Shown) { s.Pending = 1 }, func(v Verdict) int { return len(v.Unexpected) }},
-		"an open check":    {func(_ *[]Event, s *Shown) { s.Conclusions = []string{""} }, func(v Verdict) int { return len(v.Unexpected) }},
-		"did not land":     {func(e *[]Event, _ *Shown) { *e = (*e)[:3] }, func(v Verdict) int { return len(v.Vacuous) }},
+		"too late": {func(e *[]Event, s *Shown) {
+			*e = append(*e, Event{Kind: Answered, Number: 1, Head: "old", Status: 202}, Event{Kind: Pushed, Number: 1, Before: "old", Head: "a", At: noon})
+			s.Reviews = append(s.Reviews, Posted{ID: 2, Head: "old", At: noon.Add(StaleGrace + 1)})
+		}, func(v Verdict) int { return len(v.Stale) }},
+		"a crash":       {func(e *[]Event, _ *Shown) { *e = append(*e, Event{Kind: Crashed, Process: "gateway"}) }, func(v Verdict) int { return len(v.Unexpected) }},
+		"a late write":  {func(e *[]Event, _ *Shown) { *e = append(*e, Event{Kind: Late, Note: "POST"}) }, func(v Verdict) int { return len(v.Unexpected) }},
+		"not thawed":    {func(e *[]Event, _ *Shown) { *e = (*e)[:6] }, func(v Verdict) int { return len(v.Vacuous) }},
+		"a draft left":  {func(_ *[]Event, s *Shown) { s.Pending = 1 }, func(v Verdict) int { return len(v.Unexpected) }},
+		"an open check": {func(_ *[]Event, s *Shown) { s.Conclusions = []string{""} }, func(v Verdict) int { return len(v.Unexpected) }},
+		"did not land":  {func(e *[]Event, _ *Shown) { *e = (*e)[:3] }, func(v Verdict) int { return len(v.Vacuous) }},
 	} {
 		events, shown := good()
 		spoil.change(&events, &shown[0])

@@ -12,18 +12,26 @@ type Kind string
 
 // The kinds of event.
 const (
+	// Pushed is a new head of a pull request, from Before to Head.
+	Pushed Kind = "pushed"
 	// Sent and Answered are a delivery's way to the gateway.
 	Sent     Kind = "sent"
 	Answered Kind = "answered"
-	// Armed and Landed are a fault's.
+	// Armed and Landed are a fault's. Missed is its process's end without it; another one gets it then. A fault that no
+	// process was ever given is armed at the end, without a process.
 	Armed  Kind = "armed"
 	Landed Kind = "landed"
-	// Started, Ended and Resumed are a process's.
+	Missed Kind = "missed"
+	// Started, Ended, Crashed and Resumed are a process's: Ended by a fault or by the harness, Crashed by itself, Resumed
+	// after a freeze.
 	Started Kind = "started"
 	Ended   Kind = "ended"
+	Crashed Kind = "crashed"
 	Resumed Kind = "resumed"
 	// Drained is the moment when every review had ended.
 	Drained Kind = "drained"
+	// Late is a write to a pull request after that.
+	Late Kind = "late"
 )
 
 // Event is one thing that happened.
@@ -38,8 +46,11 @@ type Event struct {
 	GUID   string `json:"guid,omitempty"`
 	Number int    `json:"number,omitempty"`
 	Head   string `json:"head,omitempty"`
+	Before string `json:"before,omitempty"`
 	Status int    `json:"status,omitempty"`
-	Note   string `json:"note,omitempty"`
+	// Running counts the reviews that were under way when a fault landed.
+	Running int    `json:"running,omitempty"`
+	Note    string `json:"note,omitempty"`
 }
 
 // Log is append-only. It is safe for concurrent use.
