@@ -105,6 +105,14 @@ func TestAmbiguousWrites(t *testing.T) {
 			})
 		}
 	}
+	t.Run("annotations", func(t *testing.T) {
+		w := h.world(t)
+		armed := h.github.Inject(githubtest.Fault{Route: endRoute, When: githubtest.AfterCommit, Status: http.StatusBadGateway, Times: 1})
+		row := w.ended(w.request(w.outsideTheDiff()).Review.ID)
+		if run := w.concluded(row.ID, "neutral"); len(run.Annotations) != 1 || armed.Landed() != 1 {
+			t.Errorf("annotations = %+v, the fault landed %d times", run.Annotations, armed.Landed())
+		}
+	})
 }
 
 // TestRateLimit: a limit makes the job wait, for as long as GitHub says, and costs no attempt.
@@ -452,7 +460,7 @@ func TestZombie(t *testing.T) {
 			<-thaw
 			return nil
 		}))
-		stop := w.start(t)
+		w.start(t)
 		number, head := w.open(githubtest.PullRequestSpec{})
 		got := w.request(number, head)
 		<-frozen
@@ -464,10 +472,14 @@ func TestZombie(t *testing.T) {
 		if row := w.ended(got.Review.ID); row.State != review.Findings {
 			t.Errorf("%s: state %s (%s)", point, row.State, row.Reason)
 		}
+		w.eventually("the other worker is done", func() bool {
+			state, _ := w.job(job)
+			return state == "completed"
+		})
 		w.once(number, 2)
-		before := len(w.github.Requests())
+		before, ended := len(w.github.Requests()), w.attemptsEnded()
 		close(thaw)
-		stop() // waits for the zombie
+		w.eventually("the zombie is done", func() bool { return w.attemptsEnded() > ended })
 		for _, r := range w.github.Requests()[before:] {
 			if r.Method != http.MethodGet && r.Applied {
 				t.Errorf("%s: the zombie did %s %s", point, r.Method, r.Path)
@@ -475,6 +487,22 @@ func TestZombie(t *testing.T) {
 		}
 		w.once(number, 2)
 	}
+}
+
+// attemptsEnded counts the attempts of the orchestrator that ended.
+func (h *hall) attemptsEnded() (n float64) {
+	families, err := h.deps.Registry.Gather()
+	if err != nil {
+		return -1
+	}
+	for _, f := range families {
+		if f.GetName() == "openrabbit_review_attempts_total" {
+			for _, m := range f.GetMetric() {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
 }
 
 func (w *world) exec(sql string, args ...any) {

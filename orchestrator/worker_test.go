@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,8 @@ func TestWorker(t *testing.T) {
 		"head by request":   testNoHead,
 		"superseded":        testSuperseded,
 		"lagging github":    testLaggingGitHub,
+		"superseded, told":  testStateFence,
+		"stored result":     testStoredResult,
 		"cancel":            testCancel,
 		"heal":              testHeal,
 		"no comments":       testMaxComments,
@@ -200,6 +203,45 @@ func testSuperseded(w *world) {
 	}
 }
 
+// testStateFence: a delivery supersedes the review just before the submit, and nothing else tells the worker: GitHub
+// still shows the old head, and the job is not cancelled.
+func testStateFence(w *world) {
+	number, old := w.open(githubtest.PullRequestSpec{})
+	w.fails(at("before_submit", func(ctx context.Context) error {
+		return pg.InTx(ctx, w.db, func(ctx context.Context, tx pg.Tx) error {
+			_, err := w.store.RequestReview(ctx, tx, store.Wanted{
+				InstallationID: w.installation, RepositoryID: w.repoID, Repository: w.repo, Number: number,
+				Head: "00000000000000000000000000000000000000bb", EventAt: time.Now().Add(time.Hour),
+			})
+			return err
+		})
+	}))
+	got := w.request(number, old)
+	if row := w.ended(got.Review.ID); row.State != review.Superseded {
+		w.t.Errorf("state %s (%s)", row.State, row.Reason)
+	}
+	w.concluded(got.Review.ID, "cancelled")
+	if shown := w.submitted(number); len(shown) != 0 {
+		w.t.Errorf("reviews = %+v", shown)
+	}
+}
+
+// testStoredResult: what was found before a crash is what is posted after it, whatever has changed meanwhile.
+func testStoredResult(w *world) {
+	number, head := w.open(githubtest.PullRequestSpec{})
+	w.fails(at("result_saved", func(context.Context) error {
+		_, err := w.github.PushBase(w.repo, githubtest.With(baseFiles, map[string]string{
+			".openrabbit.yaml": "reviews:\n  min_severity: critical\n",
+		}))
+		return errors.Join(err, errors.New("the worker dies"))
+	}))
+	row := w.ended(w.request(number, head).Review.ID)
+	if row.State != review.Findings {
+		w.t.Errorf("state %s (%s)", row.State, row.Reason)
+	}
+	w.once(number, 2)
+}
+
 // testLaggingGitHub: a delivery named a head that GitHub's API does not show yet. The older one gets no review.
 func testLaggingGitHub(w *world) {
 	number, _ := w.open(githubtest.PullRequestSpec{})
@@ -262,12 +304,7 @@ func testMaxComments(w *world) {
 
 // testOutsideTheDiff: a finding without a place in the diff stands in the walkthrough, and at its lines in the check run.
 func testOutsideTheDiff(w *world) {
-	long := "package shop\n" + strings.Repeat("\n// Filler.\n", 20) + "\nfunc old() int { return 1 / 0 }\n"
-	w.finds(bug("long.go", "func old() int { return 1 / 0 }", "Divides by zero"))
-	number, head := w.open(githubtest.PullRequestSpec{
-		Base: githubtest.With(baseFiles, map[string]string{"long.go": long}),
-		Head: githubtest.With(headFiles, map[string]string{"long.go": "// Shop.\n" + long}),
-	})
+	number, head := w.outsideTheDiff()
 	row := w.ended(w.request(number, head).Review.ID)
 	if row.State != review.Findings || len(w.github.Reviews(w.repo, number)) != 0 {
 		w.t.Fatalf("state %s (%s)", row.State, row.Reason)
@@ -279,6 +316,16 @@ func testOutsideTheDiff(w *world) {
 	if len(run.Annotations) != 1 || run.Annotations[0].Path != "long.go" || run.Annotations[0].StartLine != 44 {
 		w.t.Errorf("annotations = %+v", run.Annotations)
 	}
+}
+
+// outsideTheDiff opens a pull request of which the model says something about a line far from the change.
+func (w *world) outsideTheDiff() (number int, head string) {
+	long := "package shop\n" + strings.Repeat("\n// Filler.\n", 20) + "\nfunc old() int { return 1 / 0 }\n"
+	w.finds(bug("long.go", "func old() int { return 1 / 0 }", "Divides by zero"))
+	return w.open(githubtest.PullRequestSpec{
+		Base: githubtest.With(baseFiles, map[string]string{"long.go": long}),
+		Head: githubtest.With(headFiles, map[string]string{"long.go": "// Shop.\n" + long}),
+	})
 }
 
 // testDeletedWalkthrough: a person deleted the walkthrough; the next review writes one again.
