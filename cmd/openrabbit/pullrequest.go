@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -71,21 +72,21 @@ func openPullRequest(ctx context.Context, env *config.Env, text string) (*remote
 	if err != nil {
 		return nil, lifecycle.Dependency("GitHub", err)
 	}
-	text64, err := client.File(ctx, repo, pr.Base, repoconfig.FileName)
+	configText, err := client.File(ctx, repo, pr.Base, repoconfig.FileName)
 	if err != nil {
 		return nil, lifecycle.Dependency("GitHub", err)
 	}
 	mac := hmac.New(sha256.New, []byte(token.Reveal()))
 	mac.Write([]byte("openrabbit review marker"))
 	return &remotePullRequest{client: client, repo: repo, number: number, head: pr.Head, key: mac.Sum(nil), local: local{
-		config: text64, files: client.Files(repo, pr.MergeBase, pr.Head),
+		config: configText, files: client.Files(repo, pr.MergeBase, pr.Head),
 		change: review.Change{Repository: repo, Number: number, Title: pr.Title, Description: pr.Body, Author: pr.Author,
 			Base: pr.MergeBase, Head: pr.Head, Diff: d}}}, nil
 }
 
 // post posts the review by the same protocol as the services do. The record lives as long as this process; the review's
 // id is that of its revision, so that a second run finds what the first one posted.
-func (r *remotePullRequest) post(ctx context.Context, result *review.Result, meta render.Meta) error {
+func (r *remotePullRequest) post(ctx context.Context, stderr io.Writer, result *review.Result, meta render.Meta) error {
 	login, err := r.client.Login(ctx)
 	if err != nil {
 		return err
@@ -99,19 +100,26 @@ func (r *remotePullRequest) post(ctx context.Context, result *review.Result, met
 		body, fallbacks := render.Comment(f, render.Options{Repository: r.repo})
 		draft.Comments = append(draft.Comments, post.Comment{Anchor: f.Anchor, Body: body, Fallbacks: fallbacks})
 	}
-	posted, err := post.Publish(ctx, post.Deps{Forge: r.client.Forge(r.repo, r.number, login),
-		// An earlier run may have posted: the record says that one intended to, long enough ago.
-		Record: &memoryRecord{post.State{Stage: post.StageIntent, AttemptedAt: time.Now().Add(-time.Hour)}},
-		Fence:  alone{}}, draft)
-	if err != nil {
+	// An earlier run may have posted: the record says that one intended to, long enough ago.
+	record := &memoryRecord{state: post.State{Stage: post.StageIntent, AttemptedAt: time.Now().Add(-time.Hour)}}
+	posted, err := post.Publish(ctx, post.Deps{Forge: r.client.Forge(r.repo, r.number, login), Record: record, Fence: alone{}}, draft)
+	switch {
+	case err != nil:
 		return err
+	case !record.drafted:
+		fmt.Fprintf(stderr, "the review of this revision stands on %s#%d already (review %d): nothing was posted\n", r.repo, r.number, posted.GitHubReviewID)
+	default:
+		fmt.Fprintf(stderr, "posted on %s#%d as review %d with %d comments\n", r.repo, r.number, posted.GitHubReviewID, len(posted.Posted))
 	}
-	fmt.Printf("posted as review %d with %d comments\n", posted.GitHubReviewID, len(posted.Posted))
 	return nil
 }
 
 // memoryRecord is a posting's record for the length of one run.
-type memoryRecord struct{ state post.State }
+type memoryRecord struct {
+	state post.State
+	// drafted is set once this run has made a draft, so what stands there in the end is its own.
+	drafted bool
+}
 
 var _ post.Record = (*memoryRecord)(nil)
 
@@ -120,6 +128,7 @@ func (m *memoryRecord) Load(context.Context) (post.State, error) { return m.stat
 
 // Advance implements post.Record.
 func (m *memoryRecord) Advance(_ context.Context, stage post.Stage, id int64) error {
+	m.drafted = m.drafted || stage == post.StageDrafted
 	m.state = post.State{Stage: stage, ReviewID: id, AttemptedAt: time.Now()}
 	return nil
 }

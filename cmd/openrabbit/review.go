@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/openrabbit/openrabbit/internal/config"
@@ -16,11 +15,7 @@ import (
 	"github.com/openrabbit/openrabbit/internal/render"
 	"github.com/openrabbit/openrabbit/internal/repoconfig"
 	"github.com/openrabbit/openrabbit/internal/review"
-	"github.com/openrabbit/openrabbit/internal/rpc"
-	"github.com/openrabbit/openrabbit/internal/secrets"
-	"github.com/openrabbit/openrabbit/internal/telemetry"
 	"github.com/openrabbit/openrabbit/llmsvc"
-	"github.com/openrabbit/openrabbit/orchestrator"
 )
 
 // reviewFlags are what `openrabbit review` was asked for.
@@ -33,10 +28,11 @@ type reviewFlags struct {
 func parseReviewFlags(args []string) (reviewFlags, error) {
 	var f reviewFlags
 	flags := newFlags("review", "Reviews a change without the services and prints it. usage: openrabbit review [flags] [PULL-REQUEST-URL]\n"+
-		"Without a URL and without --range or --diff: the change from where HEAD left --base to the working tree.\n"+
+		"Without a URL and without --range or --diff: the change from where HEAD left --base to the working tree, with what is\n"+
+		"not committed and without files that git does not track.\n"+
 		"The model is that of OPENAI_API_KEY or OPENAI_BASE_URL; without one, what can be known without a model is printed.\n"+
 		"A pull request is read with GITHUB_TOKEN, and nothing is posted there unless --post is given.")
-	flags.StringVar(&f.base, "base", "main", "the branch that the change will go into")
+	flags.StringVar(&f.base, "base", "", "the branch that the change will go into (default main, or else master)")
 	flags.StringVar(&f.commits, "range", "", "a..b: from commit a to commit b; a...b: from where they parted to b")
 	flags.StringVar(&f.diff, "diff", "", "a file with a unified diff, or - for standard input")
 	flags.StringVar(&f.format, "format", "text", "text, markdown, json or sarif")
@@ -81,131 +77,103 @@ func isSet(flags *flag.FlagSet, name string) bool {
 	return set
 }
 
-func runReview(ctx context.Context, args []string) error {
+func runReview(ctx context.Context, p process, args []string) error {
 	f, err := parseReviewFlags(args)
 	if err != nil {
 		return err
 	}
-	env := config.FromOS()
-	remote, source, err := f.source(ctx, env)
+	err = f.run(ctx, p)
+	if err != nil && ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
+}
+
+func (f reviewFlags) run(ctx context.Context, p process) error {
+	env := config.FromMap(p.env)
+	llm := llmsvc.ConfigFromEnv(env)
+	remote, source, err := f.source(ctx, p, env)
 	if err != nil {
 		return err
 	}
-	if len(source.change.Diff.Files) == 0 {
-		fmt.Fprintln(os.Stderr, "nothing has changed")
-		return nil
+	if err := env.Err(); err != nil {
+		return err
 	}
 	repo, problems := repoconfig.Default(), []repoconfig.Problem(nil)
 	if source.config != nil {
 		repo, problems = repoconfig.Parse(source.config)
 	}
-	for _, p := range problems {
-		fmt.Fprintf(os.Stderr, "%s:%d: %s\n", configName, p.Line, p.Message)
+	for _, problem := range problems {
+		fmt.Fprintf(p.stderr, "%s:%d: %s\n", configName, problem.Line, problem.Message)
 	}
-	result, err := f.review(ctx, env, source, repo.Options())
-	if err != nil {
+	e := localEngine{llm: llm, stderr: p.stderr, progress: f.progress(p.stderr)}
+	result := &review.Result{}
+	if len(source.change.Diff.Files) == 0 {
+		fmt.Fprintln(p.stderr, "nothing has changed")
+	} else if result, err = e.review(ctx, source, repo.Options()); err != nil {
 		return err
 	}
+	addOmissions(result, source.omissions)
 	meta := render.Meta{Repository: source.change.Repository, Number: source.change.Number, Head: source.change.Head, State: result.State()}
-	for _, p := range problems {
-		meta.ConfigProblems = append(meta.ConfigProblems, render.ConfigProblem{Line: p.Line, Message: p.Message, Fatal: p.Fatal})
+	for _, problem := range problems {
+		meta.ConfigProblems = append(meta.ConfigProblems, render.ConfigProblem{Line: problem.Line, Message: problem.Message, Fatal: problem.Fatal})
 	}
-	if err := f.write(os.Stdout, source, result, meta); err != nil {
-		return err
+	if err := f.write(p, source, result, meta); err != nil {
+		return fmt.Errorf("print the review: %w", err)
 	}
-	if f.post {
-		if err := remote.post(ctx, result, meta); err != nil {
+	failed := e.failure(result)
+	switch {
+	case !f.post:
+	case failed != nil:
+		fmt.Fprintln(p.stderr, "nothing was posted, because only part was reviewed")
+	default:
+		if err := remote.post(ctx, p.stderr, result, meta); err != nil {
 			return lifecycle.Dependency("GitHub", err)
 		}
 	}
-	return f.verdict(result)
+	verdict := f.verdict(result)
+	if verdict == nil {
+		return failed
+	}
+	if failed != nil {
+		fmt.Fprintln(p.stderr, failed)
+	}
+	return verdict
 }
 
-// source finds the change that was asked for. remote is nil for one on this machine.
-func (f reviewFlags) source(ctx context.Context, env *config.Env) (*remotePullRequest, local, error) {
-	switch {
-	case f.url != "":
+// addOmissions tells of what was left out before the engine saw the change.
+func addOmissions(result *review.Result, omissions []finding.Omission) {
+	for _, o := range omissions {
+		if !o.Policy && !result.Partial {
+			result.Partial, result.PartialReason = true, o.Path+": "+o.Reason
+		}
+		result.Omissions = append(result.Omissions, o)
+	}
+}
+
+// source finds the change that was asked for. The pull request is nil for one on this machine.
+func (f reviewFlags) source(ctx context.Context, p process, env *config.Env) (*remotePullRequest, local, error) {
+	if f.url != "" {
 		remote, err := openPullRequest(ctx, env, f.url)
 		if err != nil {
 			return nil, local{}, err
 		}
 		return remote, remote.local, nil
+	}
+	var source local
+	var err error
+	switch {
 	case f.diff != "":
-		source, err := fromDiff(f.diff, os.Stdin)
-		return nil, source, wrong(err)
+		source, err = fromDiff(ctx, f.diff, p.stdin)
 	case f.commits != "":
-		source, err := fromRange(ctx, ".", f.commits)
-		return nil, source, wrong(err)
+		source, err = fromRange(ctx, p.dir, f.commits)
 	default:
-		source, err := fromBase(ctx, ".", f.base)
-		return nil, source, wrong(err)
+		source, err = fromBase(ctx, p.dir, f.base)
 	}
-}
-
-// wrong makes an error of what the user named one of usage.
-func wrong(err error) error {
-	if err == nil {
-		return nil
-	}
-	return usageError{"openrabbit review: " + err.Error()}
-}
-
-// review runs the engine with a parser as a child process and the model tier in this one, both on sockets that only this
-// user can reach.
-func (f reviewFlags) review(ctx context.Context, env *config.Env, source local, options review.Options) (*review.Result, error) {
-	llm := llmsvc.ConfigFromEnv(env)
-	level := "error"
-	if err := env.Err(); err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "openrabbit-")
 	if err != nil {
-		return nil, fmt.Errorf("make a temporary directory: %w", err)
+		return nil, local{}, usageError{"openrabbit review: " + err.Error()}
 	}
-	defer os.RemoveAll(dir)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	log := telemetry.NewLogger(os.Stderr, "text", telemetry.ParseLevel(level))
-
-	parserAddr := "unix://" + filepath.Join(dir, "parser.sock")
-	child, err := newParserChild(parserAddr, map[string]string{"OPENRABBIT_PARSER_ADMIN_ADDR": "off", "OPENRABBIT_LOG_LEVEL": level}, os.Stderr, log)
-	if err != nil {
-		return nil, err
-	}
-	defer child.conn.Close()
-	llm.Addr, llm.AdminAddr = "unix://"+filepath.Join(dir, "llm.sock"), "off"
-	tier, err := llmsvc.New(llm, llmsvc.Deps{Log: log, Registry: telemetry.NewRegistry("llmsvc")})
-	if err != nil {
-		return nil, err
-	}
-	modelConn, err := rpc.Dial(llm.Addr, rpc.ClientConfig{Name: "llmsvc", WaitForReady: true})
-	if err != nil {
-		return nil, err
-	}
-	defer modelConn.Close()
-	scanner, err := secrets.New()
-	if err != nil {
-		return nil, err
-	}
-	engine, err := review.NewEngine(review.Deps{Parser: orchestrator.NewParserClient(child.conn),
-		Model: orchestrator.NewModelClient(modelConn), Secrets: scanner, Log: log})
-	if err != nil {
-		return nil, err
-	}
-	var result *review.Result
-	err = lifecycle.Run(ctx, log,
-		lifecycle.Service{Name: "parsersvc", Run: child.Run},
-		lifecycle.Service{Name: "llmsvc", Run: tier.Run},
-		lifecycle.Service{Name: "review", Run: func(ctx context.Context, ready func()) (err error) {
-			ready()
-			result, err = engine.Run(ctx, source.change, source.files, options, f.progress(os.Stderr))
-			cancel()
-			return err
-		}})
-	if result != nil {
-		return result, nil
-	}
-	return nil, err
+	return nil, source, nil
 }
 
 // progress tells each stage on standard error as it begins.
@@ -221,30 +189,28 @@ func (f reviewFlags) progress(w io.Writer) review.Progress {
 	}
 }
 
-func (f reviewFlags) write(w io.Writer, source local, result *review.Result, meta render.Meta) error {
+// write prints the review. What a format has no place for is told on standard error.
+func (f reviewFlags) write(p process, source local, result *review.Result, meta render.Meta) error {
 	switch f.format {
 	case "json":
-		return writeJSON(w, result)
-	case "sarif":
-		return writeSARIF(w, result)
-	case "markdown":
-		// On a terminal nothing stands beside lines: all findings are told in the one text.
-		all := *result
-		for i := range result.Findings {
-			meta.Refused = append(meta.Refused, result.Findings[i].Fingerprint)
+		for _, note := range result.Notes {
+			fmt.Fprintln(p.stderr, note)
 		}
-		_, err := io.WriteString(w, render.Walkthrough{Meta: meta, Result: &all}.Render())
-		return err
+		return writeJSON(p.stdout, result)
+	case "sarif":
+		return writeSARIF(p.stdout, result)
+	case "markdown":
+		return writeMarkdown(p.stdout, &source.change.Diff, result, meta)
 	default:
-		_, err := io.WriteString(w, render.Terminal(&source.change.Diff, result, render.TerminalOptions{Color: colors(w)}))
+		_, err := io.WriteString(p.stdout, render.Terminal(&source.change.Diff, result, render.TerminalOptions{Color: colors(p)}))
 		return err
 	}
 }
 
-// colors says whether w is a terminal that shows them.
-func colors(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+// colors says whether standard output is a terminal that shows them.
+func colors(p process) bool {
+	file, ok := p.stdout.(*os.File)
+	if !ok || p.env["NO_COLOR"] != "" || p.env["TERM"] == "dumb" {
 		return false
 	}
 	info, err := file.Stat()
@@ -254,25 +220,23 @@ func colors(w io.Writer) bool {
 // errFailOn ends the command with 1.
 var errFailOn = errors.New("findings at or above --fail-on")
 
-// verdict is the exit: findings at or above --fail-on, a model that failed, or nothing.
+// verdict is an error when there are findings at or above --fail-on.
 func (f reviewFlags) verdict(result *review.Result) error {
-	if f.failOn != "" {
-		least, err := finding.ParseSeverity(f.failOn)
-		if err != nil {
-			return err
-		}
-		n := 0
-		for i := range result.Findings {
-			if result.Findings[i].Severity >= least {
-				n++
-			}
-		}
-		if n > 0 {
-			return fmt.Errorf("%d %w %s", n, errFailOn, least)
+	if f.failOn == "" {
+		return nil
+	}
+	least, err := finding.ParseSeverity(f.failOn)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for i := range result.Findings {
+		if result.Findings[i].Severity >= least {
+			n++
 		}
 	}
-	if result.Partial && result.PartialReason != review.ReasonNoModel {
-		return lifecycle.Dependency("review", fmt.Errorf("only part was reviewed: %s", result.PartialReason))
+	if n == 0 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%d %w %s", n, errFailOn, least)
 }

@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -33,20 +33,33 @@ type riverUI struct {
 
 // newRiverUI refuses an address that others can reach when there is no password: River UI can cancel and delete jobs.
 func newRiverUI(addr string, password config.Secret, db *pg.DB, log *slog.Logger) (*riverUI, error) {
-	if password.IsZero() && !loopback(addr) {
-		return nil, &config.Error{Problems: []string{fmt.Sprintf(
-			"OPENRABBIT_UI_PASSWORD is required to serve River UI on %s: without one it is served on loopback only", addr)}}
+	if err := servable(addr, password); err != nil {
+		return nil, err
 	}
 	return &riverUI{addr: addr, password: password, db: db, log: log}, nil
 }
 
-func loopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
+func servable(addr string, password config.Secret) error {
+	if password.IsZero() && !loopback(addr) {
+		return &config.Error{Problems: []string{fmt.Sprintf(
+			"OPENRABBIT_UI_PASSWORD is required to serve River UI on %s: without one it is served on loopback only", addr)}}
 	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return nil
+}
+
+// loopback says whether an address to listen on is reached from this machine only.
+func loopback(addr string) bool {
+	_, _, err := net.SplitHostPort(addr)
+	return err == nil && loopbackName(addr)
+}
+
+// loopbackName says whether a host, with or without a port, is this machine by a name that no other site can have.
+func loopbackName(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip := net.ParseIP(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // Run serves until ctx ends.
@@ -95,11 +108,7 @@ func (u *riverUI) guard(next http.Handler) http.Handler {
 			return
 		}
 		if u.password.IsZero() {
-			host := r.Host
-			if name, _, err := net.SplitHostPort(host); err == nil {
-				host = name
-			}
-			if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			if !loopbackName(r.Host) {
 				http.Error(w, "River UI is served on this machine only", http.StatusForbidden)
 				return
 			}
@@ -117,15 +126,18 @@ func (u *riverUI) guard(next http.Handler) http.Handler {
 	})
 }
 
-func serveRiverUI(ctx context.Context, args []string) error {
+func serveRiverUI(ctx context.Context, p process, args []string) error {
 	flags := newFlags("riverui", "Serves River UI for the database at DATABASE_URL. Off loopback it needs OPENRABBIT_UI_PASSWORD;\nthe user is "+uiUser+".")
 	addr := flags.String("addr", "127.0.0.1:8081", "where to serve it")
 	if _, err := parse(flags, args, 0); err != nil {
 		return err
 	}
-	env := config.FromOS()
-	log, _ := telemetry.FromEnv(env, "riverui", os.Stderr)
+	env := config.FromMap(p.env)
+	log, _ := telemetry.FromEnv(env, "riverui", p.stderr)
 	password := env.Secret("OPENRABBIT_UI_PASSWORD")
+	if err := servable(*addr, password); err != nil {
+		return err
+	}
 	db, err := openDatabase(ctx, env, "riverui", 4)
 	if err != nil {
 		return err
