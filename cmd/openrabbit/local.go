@@ -188,7 +188,7 @@ func fromGit(ctx context.Context, root, base, head string) (local, error) {
 func topLevel(ctx context.Context, dir string) (string, error) {
 	out, err := git(ctx, cmp.Or(dir, "."), "rev-parse", "--show-toplevel")
 	if err != nil {
-		return "", fmt.Errorf("no work tree of git here, and no --diff FILE or pull request's URL was given: %w", err)
+		return "", fmt.Errorf("this is not inside a git work tree; give --diff FILE or a pull request's URL instead (%w)", err)
 	}
 	return strings.TrimSuffix(string(out), "\n"), nil
 }

@@ -218,7 +218,7 @@ func colors(p process) bool {
 }
 
 // errFailOn ends the command with 1.
-var errFailOn = errors.New("findings at or above --fail-on")
+var errFailOn = errors.New("--fail-on")
 
 // verdict is an error when there are findings at or above --fail-on.
 func (f reviewFlags) verdict(result *review.Result) error {
@@ -238,5 +238,5 @@ func (f reviewFlags) verdict(result *review.Result) error {
 	if n == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d %w %s", n, errFailOn, least)
+	return fmt.Errorf("%w %s: %d of %d findings reach it", errFailOn, least, n, len(result.Findings))
 }

@@ -78,12 +78,13 @@ func (c *child) once(ctx context.Context) error {
 	return cmd.Wait()
 }
 
-// waitServing waits until the child's health says SERVING.
+// waitServing waits until the child's health says SERVING. It asks often, and has the connection tried anew each time:
+// left alone, that waits for a second after the first try, which comes before the child listens.
 func (c *child) waitServing(ctx context.Context) error {
 	client := healthpb.NewHealthClient(c.conn)
 	for {
 		call, cancel := context.WithTimeout(ctx, 5*time.Second)
-		resp, err := client.Check(call, &healthpb.HealthCheckRequest{}, grpc.WaitForReady(true))
+		resp, err := client.Check(call, &healthpb.HealthCheckRequest{}, grpc.WaitForReady(false))
 		cancel()
 		if err == nil && resp.GetStatus() == healthpb.HealthCheckResponse_SERVING {
 			return nil
@@ -92,6 +93,7 @@ func (c *child) waitServing(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(20 * time.Millisecond):
+			c.conn.ResetConnectBackoff()
 		}
 	}
 }
