@@ -17,7 +17,7 @@ const (
 	defaultFileTimeout = 2 * time.Second
 	defaultMemoryMiB   = 512
 	defaultPerChild    = 500
-	leastMemoryMiB     = 192
+	leastMemoryMiB     = 256
 	mostFileTimeout    = time.Minute
 	quarantined        = 4096
 )
@@ -40,8 +40,8 @@ type Config struct {
 	Children int
 	// FileTimeout is how long one file may take before its child is killed. 0 means 2 s.
 	FileTimeout time.Duration
-	// MemoryMiB bounds the writable memory of a child. 0 means 512: the largest file that is let in takes less than
-	// half of that in every grammar, unless it is made to take more.
+	// MemoryMiB bounds the writable memory of a child, of which it has some 130 before its first file. 0 means 512: what
+	// the densest files of a mebibyte take; a file that is made to take more costs its child.
 	MemoryMiB int
 	// FilesPerChild is after how many files a child is replaced. 0 means 500.
 	FilesPerChild int
@@ -101,7 +101,7 @@ func (c Config) validate() error {
 	case c.FileTimeout < 0 || c.FileTimeout > mostFileTimeout:
 		return errors.New("a file's limit of time must be between nothing and a minute")
 	case c.MemoryMiB < leastMemoryMiB:
-		return errors.New("a child needs 192 MiB of memory at least")
+		return errors.New("a child needs 256 MiB of memory at least")
 	case c.FilesPerChild < 0:
 		return errors.New("the number of files for a child is negative")
 	}

@@ -53,17 +53,20 @@ func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Fac
 		return f, nil
 	}
 	t := newText(src.Content)
-	err = parse(lang, t.content, limit, func(root *sitter.Node) {
-		b := &builder{path: src.Path, lang: lang, text: t, g: gather(lang.definitions, root, t.content)}
+	err = parse(lang, t.content, limit, func(tree *sitter.Tree) {
+		b := &builder{path: src.Path, lang: lang, text: t}
+		withRoot(tree, func(root *sitter.Node) { b.g = gather(lang.definitions, root, t.content) })
 		b.build()
 		f.Symbols, f.Imports = b.symbols, b.g.importsOf(t)
 		all := b.g.whole && !b.cut
 		if !want.NoReferences {
-			var whole bool
-			f.References, whole = b.references(root)
-			all = all && whole
+			withRoot(tree, func(root *sitter.Node) {
+				var whole bool
+				f.References, whole = b.references(root)
+				all = all && whole
+			})
 		}
-		found := faults(root, t.content)
+		found := faults(tree.RootNode(), t.content)
 		f.Errors = errorsOf(found, t)
 		if !all || len(found) > maxErrors {
 			f.Status, f.Detail = syntax.StatusPartial, "it holds more than is listed"
@@ -96,7 +99,7 @@ func (a *Analyzer) describe(src Source) syntax.Facts {
 }
 
 // parse gives the tree of a text to fn. Tree and parser are gone when it returns: a node used later ends the process.
-func parse(lang *compiled, content []byte, limit time.Duration, fn func(root *sitter.Node)) error {
+func parse(lang *compiled, content []byte, limit time.Duration, fn func(tree *sitter.Tree)) error {
 	// A parser that was stopped once goes on with the old text, so each file has a new one (8 µs). A context that can
 	// be cancelled would race with the next parse, so the parser's own clock is the limit.
 	parser := sitter.NewParser()
@@ -111,8 +114,16 @@ func parse(lang *compiled, content []byte, limit time.Duration, fn func(root *si
 		return err
 	}
 	defer tree.Close()
-	fn(tree.RootNode())
+	fn(tree)
 	return nil
+}
+
+// withRoot gives the root of a copy of a tree. The binding keeps every node that it has ever given of a tree; with a
+// copy, which costs nothing else, they go when fn returns.
+func withRoot(tree *sitter.Tree, fn func(root *sitter.Node)) {
+	own := tree.Copy()
+	defer own.Close()
+	fn(own.RootNode())
 }
 
 // Keep leaves of the facts only what touches the wanted lines. A definition that encloses a kept one is kept by its own

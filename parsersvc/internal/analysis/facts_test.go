@@ -314,6 +314,13 @@ func FuzzFacts(f *testing.F) {
 	}
 	analyzer := New()
 	f.Fuzz(func(t *testing.T, ext, content string) {
+		begun := time.Now()
+		defer func() {
+			// The parse stops by itself; what is made of it must not take long either.
+			if took := time.Since(begun); took > 20*time.Second {
+				t.Errorf("%d bytes of %s took %s", len(content), ext, took)
+			}
+		}()
 		facts, err := analyzer.Facts(Source{Path: "x" + ext, Content: []byte(content)}, Want{}, 5*time.Second)
 		if err != nil {
 			t.Fatal(err)

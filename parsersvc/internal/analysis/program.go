@@ -145,7 +145,7 @@ func newPredicate(q *sitter.Query, steps []sitter.QueryPredicateStep) (predicate
 
 // maxMatches bounds what is taken from one query over one file: a file of a mebibyte can hold half a million names,
 // and each costs some hundred bytes here.
-const maxMatches = 250_000
+const maxMatches = 300_000
 
 // each calls fn for every match whose predicates hold. The captures are valid during the call only. It gives false
 // when it stopped at the limit.

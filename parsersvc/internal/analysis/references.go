@@ -15,60 +15,46 @@ import (
 // maxReceiver bounds the text of a receiver, in bytes.
 const maxReceiver = 256
 
-// use is one use of a name as its pattern found it.
+// use is one use of a name as its pattern found it. There may be hundreds of thousands, so it is small.
 type use struct {
-	pattern   int
-	kind      syntax.ReferenceKind
-	name      span
-	receiver  span
-	arguments *sitter.Node
-	// ignored is a name that is no use, local one that its definition makes for itself.
-	ignored, local bool
+	name, receiver span
+	// list is the start of a call's arguments, 0 without one, and arguments how many there are.
+	list      uint32
+	arguments int32
 	// enclosing is the innermost definition around it, scope the innermost that has variables of its own; or -1.
-	enclosing, scope int
+	enclosing, scope int32
+	pattern          uint16
+	// role is what the name is captured as.
+	role role
+}
+
+// kind puts a use into the domain's words.
+func (u *use) kind() syntax.ReferenceKind {
+	switch u.role {
+	case roleCall:
+		return syntax.Call
+	case roleType:
+		return syntax.TypeUse
+	case roleInherit:
+		return syntax.Inherit
+	default:
+		return syntax.Read
+	}
 }
 
 // localName is a name within a definition.
 type localName struct {
-	symbol int
+	symbol int32
 	name   string
 }
+
+// maxReferences bounds the uses that are told of a file.
+const maxReferences = 50_000
 
 // references runs the query of references. It gives the uses of names that the definitions around them don't make
 // themselves, in the order of the text, and whether that is all of them.
 func (b *builder) references(root *sitter.Node) ([]syntax.Reference, bool) {
-	content := b.text.content
-	var uses []use
-	spreads := make(map[uint32]struct{})
-	whole := b.lang.references.each(root, content, func(pattern int, captures []capture) {
-		u := use{pattern: pattern}
-		for _, c := range captures {
-			switch c.role {
-			case roleCall:
-				u.kind, u.name = syntax.Call, c.span
-			case roleType:
-				u.kind, u.name = syntax.TypeUse, c.span
-			case roleInherit:
-				u.kind, u.name = syntax.Inherit, c.span
-			case roleRead:
-				u.kind, u.name = syntax.Read, c.span
-			case roleReceiver:
-				u.receiver = c.span
-			case roleArguments:
-				u.arguments = c.node
-			case roleSpread:
-				spreads[c.start] = struct{}{}
-			case roleLocal:
-				u.local, u.name = true, c.span
-			case roleIgnore:
-				u.ignored, u.name = true, c.span
-			default:
-			}
-		}
-		if u.name.end > u.name.start {
-			uses = append(uses, u)
-		}
-	})
+	uses, spreads, whole := b.uses(root)
 	b.enclose(uses)
 	locals, names := b.localNames(uses)
 	var out []syntax.Reference
@@ -80,35 +66,67 @@ func (b *builder) references(root *sitter.Node) ([]syntax.Reference, bool) {
 		u, ok := pick(uses[i:j])
 		i = j
 		_, defined := names[u.name.start]
-		if !ok || defined && u.kind != syntax.Inherit || u.receiver.end == 0 && b.isLocal(locals, u) {
+		if !ok || defined && u.role != roleInherit || u.receiver.end == 0 && b.isLocal(locals, u) {
 			continue
 		}
-		r := syntax.Reference{
-			Name: cut(strings.ToValidUTF8(u.name.string(content), "\uFFFD"), maxName),
-			Kind: u.kind, Arguments: -1, Range: b.text.rangeOf(u.name), Enclosing: u.enclosing,
+		if len(out) == maxReferences {
+			return out, false
 		}
-		if u.receiver.end > u.receiver.start {
-			r.Receiver = fold(u.receiver.text(content), maxReceiver)
-		}
-		if u.arguments != nil {
-			if _, spread := spreads[u.arguments.StartByte()]; !spread {
-				r.Arguments = b.count(u.arguments)
-			}
-		}
-		out = append(out, r)
+		_, spread := spreads[u.list]
+		out = append(out, b.reference(u, spread))
 	}
 	return out, whole
+}
+
+// uses gives the names that the query found, and the lists that are spread.
+func (b *builder) uses(root *sitter.Node) (uses []use, spreads map[uint32]struct{}, whole bool) {
+	spreads = make(map[uint32]struct{})
+	whole = b.lang.references.each(root, b.text.content, func(pattern int, captures []capture) {
+		u := use{pattern: uint16(pattern), arguments: -1}
+		for _, c := range captures {
+			switch c.role {
+			case roleCall, roleType, roleInherit, roleRead, roleLocal, roleIgnore:
+				u.role, u.name = c.role, c.span
+			case roleReceiver:
+				u.receiver = c.span
+			case roleArguments:
+				u.list, u.arguments = c.start, int32(b.count(c.node, c.span))
+			case roleSpread:
+				spreads[c.start] = struct{}{}
+			default:
+			}
+		}
+		if u.name.end > u.name.start {
+			uses = append(uses, u)
+		}
+	})
+	return uses, spreads, whole
+}
+
+// reference puts a use into the domain's words.
+func (b *builder) reference(u use, spread bool) syntax.Reference {
+	r := syntax.Reference{
+		Name: cut(strings.ToValidUTF8(u.name.string(b.text.content), "\uFFFD"), maxName),
+		Kind: u.kind(), Arguments: int(u.arguments), Range: b.text.rangeOf(u.name), Enclosing: int(u.enclosing),
+	}
+	if u.receiver.end > u.receiver.start {
+		r.Receiver = fold(u.receiver.text(b.text.content), maxReceiver)
+	}
+	if spread {
+		r.Arguments = -1
+	}
+	return r
 }
 
 // pick chooses among the matches about one name, sorted by pattern: a name that is being made is no use, otherwise the
 // pattern that stands first in the query says what it is.
 func pick(same []use) (use, bool) {
 	for i := range same {
-		if same[i].local {
+		if same[i].role == roleLocal {
 			return same[i], false
 		}
 	}
-	return same[0], !same[0].ignored
+	return same[0], same[0].role != roleIgnore
 }
 
 // enclose sorts the uses and finds the innermost definition around each.
@@ -136,10 +154,10 @@ func (b *builder) enclose(uses []use) {
 				continue
 			}
 			if uses[i].enclosing < 0 {
-				uses[i].enclosing = open[j]
+				uses[i].enclosing = int32(open[j])
 			}
 			if hasVariables(b.symbols[open[j]].Kind) {
-				uses[i].scope = open[j]
+				uses[i].scope = int32(open[j])
 				break
 			}
 		}
@@ -150,7 +168,7 @@ func (b *builder) enclose(uses []use) {
 func (b *builder) localNames(uses []use) (map[localName]struct{}, map[uint32]struct{}) {
 	locals := make(map[localName]struct{})
 	for i := range uses {
-		if u := &uses[i]; u.local && u.scope >= 0 {
+		if u := &uses[i]; u.role == roleLocal && u.scope >= 0 {
 			locals[localName{u.scope, u.name.string(b.text.content)}] = struct{}{}
 		}
 	}
@@ -170,7 +188,7 @@ func (b *builder) isLocal(locals map[localName]struct{}, u use) bool {
 		return false
 	}
 	name := u.name.string(b.text.content)
-	for at, n := u.scope, 0; at >= 0 && n < maxNesting; at, n = b.symbols[at].Parent, n+1 {
+	for at, n := u.scope, 0; at >= 0 && n < maxNesting; at, n = int32(b.symbols[at].Parent), n+1 {
 		if _, ok := locals[localName{at, name}]; ok {
 			return true
 		}
@@ -182,8 +200,7 @@ func (b *builder) isLocal(locals map[localName]struct{}, u use) bool {
 const maxNesting = 64
 
 // count gives the number of arguments in a list. Comments are nodes too; a list that holds one is gone through.
-func (b *builder) count(list *sitter.Node) int {
-	s := span{list.StartByte(), list.EndByte()}
+func (b *builder) count(list *sitter.Node, s span) int {
 	i, _ := slices.BinarySearchFunc(b.g.comments, s.start, func(c span, at uint32) int { return cmp.Compare(c.start, at) })
 	if i == len(b.g.comments) || b.g.comments[i].start >= s.end {
 		return int(list.NamedChildCount())

@@ -83,7 +83,7 @@ func (c *checker) run() (Checked, error) {
 	mended := c.edit.reindented()
 	// Where indentation is syntax, lines that have none, in place of lines that have some, have lost it.
 	lost := c.lang.rules.indentation && c.edit.lostIndentation()
-	if (added != nil || lost) && mended != c.edit.replacement {
+	if (added != nil || lost) && mended != "" && mended != c.edit.replacement {
 		worse, err := c.try(mended)
 		if err != nil {
 			return Checked{}, err
@@ -157,7 +157,8 @@ func (c *checker) unmatched(after []lineFault, replacement string) []lineFault {
 func (c *checker) faults(content []byte) ([]lineFault, *text, error) {
 	t := newText(content)
 	var out []lineFault
-	err := parse(c.lang, t.content, c.limit, func(root *sitter.Node) {
+	err := parse(c.lang, t.content, c.limit, func(tree *sitter.Tree) {
+		root := tree.RootNode()
 		for _, f := range faults(root, t.content) {
 			out = append(out, lineFault{f, t.line(f.start)})
 		}

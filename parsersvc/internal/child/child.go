@@ -59,8 +59,10 @@ func Main(args []string, h Handler) int {
 		fmt.Fprintln(os.Stderr, "parser child:", err)
 		return 2
 	}
-	// One file at a time needs one processor; fewer threads need less memory.
+	// One file at a time needs one processor; fewer threads need less memory. Memory that waits to be collected is
+	// memory that C cannot have.
 	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(limits.Memory / 2)
 	out, err := claimStdout()
 	if err != nil {
