@@ -90,7 +90,7 @@ func main() {
 }
 
 func run(ctx context.Context, o options, out io.Writer) (torture.Verdict, error) {
-	plan, err := o.plan(out)
+	plan, err := o.plan()
 	if err != nil {
 		return torture.Verdict{}, err
 	}
@@ -127,13 +127,17 @@ func run(ctx context.Context, o options, out io.Writer) (torture.Verdict, error)
 	defer db.Close()
 	fmt.Fprintf(out, "%d pull requests, %d faults, seed %d, %s horizons; log: %s\n", o.pulls, len(plan.Faults), o.seed, o.horizons, file.Name())
 	began := time.Now()
+	plan.Progress = func(p torture.Progress) {
+		fmt.Fprintf(out, "%4.0f s: %d pull requests sent, %d reviews under way, %d faults landed, %d to come, %d frozen\n",
+			time.Since(began).Seconds(), p.Sent, p.Live, p.Landed, p.Waiting, p.Frozen)
+	}
 	verdict, err := torture.Run(ctx, plan, o.bin, db, server.URL(), torture.NewLog(file), file)
 	fmt.Fprintf(out, "%s\n%s", time.Since(began).Round(time.Second), verdict)
 	return verdict, err
 }
 
 // plan makes the plan of the options.
-func (o options) plan(out io.Writer) (torture.Plan, error) {
+func (o options) plan() (torture.Plan, error) {
 	plan := torture.Plan{
 		Seed: o.seed, PullRequests: o.pulls, Redeliver: 0.2, Replay: 0.1, Supersede: 0.1,
 		Orchestrators: o.orchestrators, Workers: o.workers, ModelDelay: o.modelDelay, Patience: o.patience, Quiet: o.quiet,
@@ -151,11 +155,6 @@ func (o options) plan(out io.Writer) (torture.Plan, error) {
 	}
 	if o.lost > 0 {
 		plan.GitHub = []githubtest.Fault{{Route: "POST", When: githubtest.AfterCommit, Status: 502, Probability: o.lost}}
-	}
-	began := time.Now()
-	plan.Progress = func(p torture.Progress) {
-		fmt.Fprintf(out, "%4.0f s: %d pull requests sent, %d reviews under way, %d faults landed, %d to come, %d frozen\n",
-			time.Since(began).Seconds(), p.Sent, p.Live, p.Landed, p.Waiting, p.Frozen)
 	}
 	return plan, nil
 }
