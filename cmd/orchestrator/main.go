@@ -33,7 +33,9 @@ func run(ctx context.Context) error {
 	if err := env.Err(); err != nil {
 		return err
 	}
-	db, err := pg.Open(ctx, url.Reveal(), "openrabbit-orchestrator", 0)
+	// One connection for each job, and some for River's own work; the locks of postings are outside the pool.
+	w := cfg.Workers
+	db, err := pg.Open(ctx, url.Reveal(), "openrabbit-orchestrator", int32(w.Fast+w.Slow+w.Index+w.Interactive+8))
 	if err != nil {
 		return lifecycle.Dependency("Postgres", err)
 	}
