@@ -29,7 +29,7 @@ type Posted struct {
 	Head string
 	// At is when it was submitted.
 	At time.Time
-	// Places are the places of its comments, each once per comment.
+	// Places are the places of its comments, each once per comment. A finding has the same place in each revision.
 	Places []string
 }
 
@@ -171,7 +171,9 @@ func (v *Verdict) pullRequest(pr Shown, f facts) {
 			places[p]++
 		}
 	}
-	if acknowledged[key(pr.Number, pr.Head)] && byHead[pr.Head] == 0 {
+	// What was said at an earlier revision is not said again, and a review without comments is a walkthrough only.
+	saidBefore := len(places) > 0 && pr.Walkthroughs > 0 && slices.Equal(pr.Conclusions, []string{"neutral"})
+	if acknowledged[key(pr.Number, pr.Head)] && byHead[pr.Head] == 0 && !saidBefore {
 		v.Lost = append(v.Lost, fmt.Sprintf("#%d: no review of %s; its check runs say %q", pr.Number, pr.Head, pr.Says))
 	}
 	for head, n := range byHead {

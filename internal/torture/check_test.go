@@ -38,6 +38,14 @@ func TestTheCheckerBites(t *testing.T) {
 			*e = append(*e, Event{Kind: Answered, Number: 1, Head: "old", Status: 202}, Event{Kind: Pushed, Number: 1, Before: "old", Head: "a", At: noon})
 			s.Reviews = append(s.Reviews, Posted{ID: 2, Head: "old", At: noon.Add(StaleGrace + 1)})
 		}, func(v Verdict) int { return len(v.Stale) }},
+		"said again at another revision": {func(e *[]Event, s *Shown) {
+			*e = append(*e, Event{Kind: Answered, Number: 1, Head: "old", Status: 202}, Event{Kind: Pushed, Number: 1, Before: "old", Head: "a", At: noon})
+			s.Reviews = append(s.Reviews, Posted{ID: 2, Head: "old", At: noon, Places: []string{"x:1"}})
+		}, func(v Verdict) int { return len(v.Duplicated) }},
+		"lost at the second revision": {func(e *[]Event, s *Shown) {
+			*e = append(*e, Event{Kind: Answered, Number: 1, Head: "b", Status: 202}, Event{Kind: Pushed, Number: 1, Before: "a", Head: "b", At: noon.Add(time.Hour)})
+			s.Head, s.Conclusions = "b", []string{"failure"}
+		}, func(v Verdict) int { return len(v.Lost) }},
 		"a crash":       {func(e *[]Event, _ *Shown) { *e = append(*e, Event{Kind: Crashed, Process: "gateway"}) }, func(v Verdict) int { return len(v.Unexpected) }},
 		"a late write":  {func(e *[]Event, _ *Shown) { *e = append(*e, Event{Kind: Late, Note: "POST"}) }, func(v Verdict) int { return len(v.Unexpected) }},
 		"not thawed":    {func(e *[]Event, _ *Shown) { *e = (*e)[:6] }, func(v Verdict) int { return len(v.Vacuous) }},
@@ -50,6 +58,19 @@ func TestTheCheckerBites(t *testing.T) {
 		if v := Check(events, shown); v.OK() || spoil.says(v) != 1 {
 			t.Errorf("%s: %s", name, v)
 		}
+	}
+}
+
+// TestWhatWasSaidBeforeIsNotOwed: the finding of the first revision is not repeated at the second, whose check run tells
+// of it.
+func TestWhatWasSaidBeforeIsNotOwed(t *testing.T) {
+	t.Parallel()
+	events, shown := good()
+	events = append(events, Event{Kind: Pushed, Number: 1, Before: "a", Head: "b", At: noon.Add(time.Hour)},
+		Event{Kind: Answered, Number: 1, Head: "b", Status: 202})
+	shown[0].Head = "b"
+	if v := Check(events, shown); !v.OK() || v.Superseded != 1 {
+		t.Errorf("%s", v)
 	}
 }
 

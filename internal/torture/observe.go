@@ -108,7 +108,7 @@ func (r *runner) shown() []Shown {
 			}
 			p := Posted{ID: review.ID, Head: review.CommitID, At: review.Submitted}
 			for _, c := range review.Comments {
-				p.Places = append(p.Places, fmt.Sprintf("%s %s:%d", review.CommitID, c.Path, c.Line))
+				p.Places = append(p.Places, fmt.Sprintf("%s:%d", c.Path, c.Line))
 			}
 			s.Reviews = append(s.Reviews, p)
 		}

@@ -16,7 +16,7 @@ type Plan struct {
 	// PullRequests are opened, one after the other; more follow while a fault waits for work to land on.
 	PullRequests int
 	// Redeliver, Replay and Supersede are shares, from 0 to 1: deliveries sent again with their GUID, deliveries sent
-	// again under a new one, and pull requests that get a second push at once.
+	// again under a new one, and pushes for each pull request: half of them at once, half to an earlier one.
 	Redeliver, Replay, Supersede float64
 	// Orchestrators is how many there are, Workers how many reviews each works at once; 0 means 2 and 4.
 	Orchestrators, Workers int

@@ -85,7 +85,8 @@ type runner struct {
 	model   *llmtest.Server
 	gateway string
 	injured []injury
-	numbers []int
+	numbers []int // of the pull requests, in the order of the changes
+	pushes  int
 	heads   map[int]string // the head of each pull request now
 	told    time.Time      // when progress was told last
 	frozen  atomic.Int32   // processes that are frozen now

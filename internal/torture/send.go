@@ -94,10 +94,11 @@ func (r *runner) wait(ctx context.Context) error {
 	return nil
 }
 
-// one opens a pull request, delivers its event, and pushes again at once when the dice say so.
+// one opens a pull request and delivers its event. When the dice say so it pushes, half the time to this pull request at
+// once, so that a review is replaced while it waits or runs, and else to an earlier one, which may have been reviewed.
 func (r *runner) one(ctx context.Context, i int, dice *rand.Rand) error {
-	files := map[string]string{"main.go": "package main\n", "work.go": source(i, 0)}
-	number, head, err := r.github.OpenPullRequest(repository, githubtest.PullRequestSpec{Title: fmt.Sprintf("Change %d", i), Head: files})
+	spec := githubtest.PullRequestSpec{Title: fmt.Sprintf("Change %d", i), Head: files(i, 0)}
+	number, head, err := r.github.OpenPullRequest(repository, spec)
 	if err != nil {
 		return fmt.Errorf("open a pull request: %w", err)
 	}
@@ -108,13 +109,28 @@ func (r *runner) one(ctx context.Context, i int, dice *rand.Rand) error {
 	if dice.Float64() >= r.plan.Supersede {
 		return nil
 	}
-	before := head
-	if head, err = r.github.Push(repository, number, githubtest.With(files, map[string]string{"work.go": source(i, 1)})); err != nil {
+	if dice.IntN(2) == 0 {
+		i = dice.IntN(i + 1)
+	}
+	return r.push(ctx, i, dice)
+}
+
+// push gives the pull request of a change another head.
+func (r *runner) push(ctx context.Context, change int, dice *rand.Rand) error {
+	number := r.numbers[change]
+	before := r.heads[number]
+	r.pushes++
+	head, err := r.github.Push(repository, number, files(change, r.pushes))
+	if err != nil {
 		return fmt.Errorf("push to #%d: %w", number, err)
 	}
 	r.log.Add(Event{Kind: Pushed, Number: number, Before: before, Head: head})
 	r.heads[number] = head
 	return r.deliver(ctx, number, head, "synchronize", map[string]any{"before": before, "after": head}, dice)
+}
+
+func files(change, push int) map[string]string {
+	return map[string]string{"main.go": "package main\n", "work.go": source(change, push)}
 }
 
 func source(i, push int) string {
