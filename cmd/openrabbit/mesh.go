@@ -68,7 +68,7 @@ func (m *mesh) configure() (meshConfig, error) {
 	if !m.withoutReviews {
 		c.orchestrator = orchestrator.ConfigFromEnv(env)
 	}
-	for _, name := range []string{"gateway", "orchestrator", "parsersvc", "llmsvc", "postgres", "riverui"} {
+	for _, name := range []string{"openrabbit", "gateway", "orchestrator", "parsersvc", "llmsvc", "postgres", "riverui"} {
 		c.logs[name], c.registries[name] = telemetry.FromEnv(env, name, m.output)
 	}
 	if err := env.Err(); err != nil {

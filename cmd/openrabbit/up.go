@@ -14,7 +14,6 @@ import (
 
 	"github.com/openrabbit/openrabbit/internal/lifecycle"
 	"github.com/openrabbit/openrabbit/internal/localpg"
-	"github.com/openrabbit/openrabbit/internal/telemetry"
 )
 
 func up(ctx context.Context, args []string) error {
@@ -57,8 +56,7 @@ func (m *mesh) run(ctx context.Context, started func(meshConfig)) error {
 		<-ctx.Done()
 		return nil
 	}})
-	log := c.logs["gateway"].With(telemetry.KeyService, "openrabbit")
-	return lifecycle.Run(ctx, log, services...)
+	return lifecycle.Run(ctx, c.logs["openrabbit"], services...)
 }
 
 // hasApp says whether a GitHub App is configured, whole or in part: a part is complained about by its reader.
