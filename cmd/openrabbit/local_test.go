@@ -40,7 +40,7 @@ func branched(t *testing.T) repository {
 	r := newRepository(t)
 	r.write("greet.go", greeting)
 	r.write("other.go", "package shop\n")
-	r.write(configName, "path_filters:\n  exclude: [\"docs/**\"]\n")
+	r.write(configName, "reviews:\n  path_filters: [\"!docs/**\"]\n")
 	r.commit("Begin")
 	r.git("checkout", "-q", "-b", "change")
 	r.write("greet.go", strings.Replace(greeting, "hello", "hi", 1))

@@ -19,9 +19,11 @@ import (
 type process struct {
 	env map[string]string
 	// dir is where it works, "" for the current directory.
-	dir            string
-	stdin          io.Reader
-	stdout, stderr io.Writer
+	dir    string
+	stdin  io.Reader
+	stdout io.Writer
+	// stderr is written to from many places at once.
+	stderr io.Writer
 }
 
 // command is one of openrabbit's.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/openrabbit/openrabbit/internal/config"
@@ -95,6 +96,25 @@ func asChild(ctx context.Context) error {
 	return child.Run(ctx, func() { fmt.Println("ready") })
 }
 
+// lockedBuilder is standard error, to which a child's output goes beside ours.
+type lockedBuilder struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write implements io.Writer.
+func (b *lockedBuilder) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuilder) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // ran is what came of a run of openrabbit.
 type ran struct {
 	out, err string
@@ -121,7 +141,8 @@ func (c call) until(t *testing.T, ctx context.Context, args ...string) ran {
 			t.Skip(err)
 		}
 	}
-	var stdout, stderr bytes.Buffer
+	var stdout bytes.Buffer
+	var stderr lockedBuilder
 	dir := c.dir
 	if dir == "" {
 		dir = t.TempDir()
@@ -149,7 +170,7 @@ func (r ran) want(t *testing.T, code int, out, stderr string) {
 	if !strings.Contains(r.err, stderr) {
 		t.Errorf("standard error lacks %q", stderr)
 	}
-	if t.Failed() {
+	if r.code != code || !strings.Contains(r.out, out) || !strings.Contains(r.err, stderr) {
 		t.Logf("standard output:\n%s\nstandard error:\n%s", r.out, r.err)
 	}
 }
@@ -296,4 +317,13 @@ func (r repository) commit(message string) string {
 	r.git("add", "-A")
 	r.git("commit", "-q", "-m", message)
 	return r.git("rev-parse", "HEAD")
+}
+
+// conflict merges a branch that does not fit.
+func (r repository) conflict(branch string) {
+	r.t.Helper()
+	cmd := exec.CommandContext(r.t.Context(), "git", "-C", r.dir, "-c", "user.name=Ann", "-c", "user.email=ann@example.com", "merge", branch)
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "CONFLICT") {
+		r.t.Fatalf("git merge: %v\n%s", err, out)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -36,15 +37,37 @@ type remotePullRequest struct {
 // pullRequestName reads https://HOST/OWNER/REPO/pull/N.
 func pullRequestName(text string) (host, repo string, number int, err error) {
 	u, err := url.Parse(text)
-	if err == nil {
+	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
 		parts := strings.Split(strings.Trim(u.Path, "/"), "/")
-		if u.Host != "" && len(parts) >= 4 && parts[2] == "pull" {
+		if len(parts) >= 4 && nameOnGitHub(parts[0]) && nameOnGitHub(parts[1]) && parts[2] == "pull" {
 			if number, err = strconv.Atoi(parts[3]); err == nil && number > 0 {
 				return u.Host, parts[0] + "/" + parts[1], number, nil
 			}
 		}
 	}
 	return "", "", 0, usageError{fmt.Sprintf("openrabbit review: %q: want https://github.com/OWNER/REPO/pull/NUMBER", text)}
+}
+
+// nameOnGitHub says whether an owner or a repository may have this name.
+func nameOnGitHub(name string) bool {
+	return strings.Trim(name, ".") != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return !(r == '-' || r == '_' || r == '.' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z')
+	})
+}
+
+// refused says what a person can do about an answer of GitHub's to their token.
+func refused(err error, repo string, number int) error {
+	var answer *github.Error
+	if errors.As(err, &answer) {
+		switch answer.Kind {
+		case github.Unauthorized:
+			err = errors.New("it does not accept GITHUB_TOKEN: is it expired, or for another server?")
+		case github.NotFound:
+			err = fmt.Errorf("no pull request %s#%d that GITHUB_TOKEN may read", repo, number)
+		default:
+		}
+	}
+	return lifecycle.Dependency("GitHub", err)
 }
 
 func openPullRequest(ctx context.Context, env *config.Env, text string) (*remotePullRequest, error) {
@@ -66,15 +89,15 @@ func openPullRequest(ctx context.Context, env *config.Env, text string) (*remote
 	}
 	pr, err := client.PullRequest(ctx, repo, number)
 	if err != nil {
-		return nil, lifecycle.Dependency("GitHub", err)
+		return nil, refused(err, repo, number)
 	}
 	d, err := client.Diff(ctx, repo, number, pr)
 	if err != nil {
-		return nil, lifecycle.Dependency("GitHub", err)
+		return nil, refused(err, repo, number)
 	}
 	configText, err := client.File(ctx, repo, pr.Base, repoconfig.FileName)
 	if err != nil {
-		return nil, lifecycle.Dependency("GitHub", err)
+		return nil, refused(err, repo, number)
 	}
 	mac := hmac.New(sha256.New, []byte(token.Reveal()))
 	mac.Write([]byte("openrabbit review marker"))
