@@ -44,7 +44,7 @@ func (s *server) AnalyzeFiles(stream parserv1.ParserService_AnalyzeFilesServer) 
 type files struct {
 	server *server
 	stream parserv1.ParserService_AnalyzeFilesServer
-	ctx    context.Context //nolint:containedctx // it is the stream's
+	ctx    context.Context
 	cancel context.CancelCauseFunc
 	// own are this stream's places.
 	own     chan struct{}

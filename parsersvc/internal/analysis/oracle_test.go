@@ -67,19 +67,26 @@ func compareWithGoParser(t *testing.T, analyzer *Analyzer, file string, content 
 		default:
 		}
 	}
+	for _, r := range facts.References {
+		if r.Kind == syntax.Call {
+			got[fmt.Sprintf("%d call %s/%d", r.Range.StartLine, r.Name, r.Arguments)] = true
+		}
+	}
 	want := goDefinitions(t, file, content)
-	for w := range want {
-		if !got[w] {
+	for w, must := range want {
+		if must && !got[w] {
 			t.Errorf("%s: missing %s", file, w)
 		}
 	}
 	for g := range got {
-		if !want[g] {
+		if _, there := want[g]; !there {
 			t.Errorf("%s: not there: %s", file, g)
 		}
 	}
 }
 
+// goDefinitions gives what must be found in a file (true) and what may (false): a call of a name that a function has
+// made for itself is none of a definition.
 func goDefinitions(t *testing.T, file string, content []byte) map[string]bool {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -89,6 +96,20 @@ func goDefinitions(t *testing.T, file string, content []byte) map[string]bool {
 	}
 	line := func(p token.Pos) int { return fset.PositionFor(p, false).Line }
 	out := make(map[string]bool)
+	ast.Inspect(tree, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			if name := calledName(call.Fun); name != nil {
+				key := fmt.Sprintf("%d call %s/%d", line(name.Pos()), name.Name, goArguments(call))
+				_, must := call.Fun.(*ast.SelectorExpr)
+				out[key] = out[key] || must
+				// f[int](x) reads as a conversion, of which the number of arguments is not told.
+				if _, instance := call.Fun.(*ast.IndexExpr); instance {
+					out[fmt.Sprintf("%d call %s/-1", line(name.Pos()), name.Name)] = false
+				}
+			}
+		}
+		return true
+	})
 	for _, decl := range tree.Decls {
 		switch d := decl.(type) {
 		case *ast.FuncDecl:
@@ -120,6 +141,52 @@ func goDefinitions(t *testing.T, file string, content []byte) map[string]bool {
 		}
 	}
 	return out
+}
+
+// calledName gives the name that a call calls, or nil.
+func calledName(fun ast.Expr) *ast.Ident {
+	switch f := fun.(type) {
+	case *ast.Ident:
+		return f
+	case *ast.SelectorExpr:
+		return f.Sel
+	case *ast.ParenExpr:
+		if name, ok := f.X.(*ast.Ident); ok {
+			return name
+		}
+	case *ast.IndexListExpr:
+		return calledName(f.X)
+	case *ast.IndexExpr:
+		return calledName(f.X)
+	}
+	return nil
+}
+
+// goArguments gives how many arguments a call gives, -1 when that can't be seen.
+func goArguments(call *ast.CallExpr) int {
+	if call.Ellipsis.IsValid() {
+		return -1
+	}
+	if len(call.Args) == 1 {
+		if inner, ok := call.Args[0].(*ast.CallExpr); ok {
+			// A conversion gives one value.
+			if !isTypeLiteral(inner.Fun) {
+				return -1
+			}
+		}
+	}
+	return len(call.Args)
+}
+
+func isTypeLiteral(e ast.Expr) bool {
+	switch x := ast.Unparen(e).(type) {
+	case *ast.ArrayType, *ast.MapType, *ast.ChanType, *ast.FuncType, *ast.InterfaceType, *ast.StructType:
+		return true
+	case *ast.StarExpr:
+		return isTypeLiteral(x.X)
+	default:
+		return false
+	}
 }
 
 func goArity(params *ast.FieldList) (least, most int) {

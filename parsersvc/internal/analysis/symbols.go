@@ -152,7 +152,7 @@ func (b *builder) makesObject(d *definition, up *syntax.Symbol) bool {
 
 // makesObjects says whether a function is a class by another name: what makes objects is named in upper case.
 func (b *builder) makesObjects(d *definition, name string) bool {
-	if r, _ := utf8.DecodeRuneInString(name); !unicode.IsUpper(r) {
+	if r, _ := utf8.DecodeRuneInString(name); !unicode.IsUpper(r) || d.wrapped {
 		return false
 	}
 	if _, ok := b.g.constructors[name]; ok {

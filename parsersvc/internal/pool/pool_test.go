@@ -78,7 +78,7 @@ func (puppet) Handle(_ wire.Kind, limit time.Duration, message []byte) ([]byte, 
 	case "too-big":
 		return make([]byte, wire.MaxAnswer+1), nil
 	case "hang":
-		for { //nolint:staticcheck // a hang that no signal of the runtime's wakes
+		for { //nolint:staticcheck // a hang that no signal of the runtime wakes
 		}
 	case "nap":
 		d, err := time.ParseDuration(rest)

@@ -33,7 +33,7 @@ const killGrace = 5 * time.Second
 // newProcess starts a child. It must be called on a thread that lives as long as the child may.
 func newProcess(command []string) (*process, error) {
 	// The context would only kill; the pool does that itself.
-	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // ended by process.end
+	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // process.end ends it, and waits
 	// Nothing of ours is inherited: no variable, no directory.
 	cmd.Env = []string{}
 	cmd.Dir = "/"

@@ -31,7 +31,7 @@ func TestFramesSurviveThePipe(t *testing.T) {
 				t.Fatalf("got kind %d, %d bytes, %v; want kind %d, %d bytes", got.Kind, len(got.Body), err, w.Kind, len(w.Body))
 			}
 		}
-		if _, err := r.Read(); err != io.EOF { //nolint:errorlint // the end is io.EOF itself, as io.Reader has it
+		if _, err := r.Read(); !errors.Is(err, io.EOF) {
 			t.Fatalf("end: %v", err)
 		}
 	})

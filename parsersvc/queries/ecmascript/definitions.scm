@@ -109,6 +109,12 @@
   parameters: (formal_parameters) @parameters
   body: (statement_block) @body) @definition.method
 
+(method_definition
+  name: (computed_property_name) @name
+  parameters: (formal_parameters) @parameters
+  body: (statement_block) @body
+  (#not-match? @name "^\\[\\s*[\"'`]")) @definition.method
+
 ; Classes that a variable or an assignment names.
 (variable_declarator
   name: (identifier) @name
@@ -137,7 +143,7 @@
   ]
   arguments: (arguments
     . (string) @name
-    [(arrow_function "=>" @body) (function_expression body: (_) @body)])) @definition.function @test
+    [(arrow_function) (function_expression)] @value.wrapped)) @definition.function @test
   (#any-of? @_runner "it" "test" "describe" "context" "specify" "suite"))
 
 ; Variables of the module.

@@ -22,6 +22,7 @@
 ; A list that is spread, or a lone call that may give several values.
 (argument_list (variadic_argument)) @spread
 (argument_list . (call_expression) .) @spread
+(argument_list . (type_conversion_expression type: (generic_type)) .) @spread
 
 ; Embedding.
 (field_declaration
