@@ -222,6 +222,10 @@ func (o *Orchestrator) work(ctx context.Context, client riverClient, ready func(
 	}
 }
 
+// fetchCooldown is the least time between two looks at the job table, and so about what a job waits that was inserted
+// while nothing was to do. River's own is 100 ms, a quarter of what a review takes besides other people's latency.
+const fetchCooldown = 20 * time.Millisecond
+
 // maxStuck is how many jobs may be stuck, past their timeout and deaf to it, before the process gives up.
 const maxStuck = 3
 
@@ -255,6 +259,7 @@ func (o *Orchestrator) riverClient() (riverClient, error) {
 			queue.Interactive: {MaxWorkers: o.cfg.Workers.Interactive},
 		},
 		Workers:              workers,
+		FetchCooldown:        fetchCooldown,
 		JobTimeout:           o.cfg.JobTimeout,
 		RescueStuckJobsAfter: o.cfg.RescueAfter,
 		SoftStopTimeout:      o.cfg.StopTimeout,
