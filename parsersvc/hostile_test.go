@@ -237,7 +237,7 @@ func TestKillInTheMiddleOfAStream(t *testing.T) {
 		_ = stream.CloseSend()
 	}()
 	waitFor(t, func() bool { return s.pool.Busy() == 2 })
-	killOneChild(t, strconv.Itoa(333<<20))
+	killOneChild(t, strconv.Itoa(s.cfg.MemoryMiB<<20))
 	all, err := receiveAll(stream)
 	if err != nil || len(all) != files {
 		t.Fatalf("%d answers, %v", len(all), err)

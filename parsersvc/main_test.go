@@ -1,6 +1,7 @@
 package parsersvc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,6 +90,7 @@ func dial(t *testing.T, cfg Config) (*grpc.ClientConn, *Service) {
 		// Tests share the machine; those about the limit set their own.
 		cfg.FileTimeout = 30 * time.Second
 	}
+	cfg.MemoryMiB = cmp.Or(cfg.MemoryMiB, defaultMemoryMiB) * memoryFactor
 	s, err := New(cfg, Deps{Log: slog.New(slog.DiscardHandler), Registry: telemetry.NewRegistry("parsersvc")})
 	if err != nil {
 		t.Fatal(err)

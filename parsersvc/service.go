@@ -91,6 +91,8 @@ func newService(cfg Config, deps Deps) (*Service, error) {
 		admission: places, metrics: s.metrics, perStream: 2 * cfg.Children,
 	}
 	parserv1.RegisterParserServiceServer(s.rpc.Registrar(), s.server)
+	// Until a child answers, health checks of the service hear that it does not serve, not that it is unknown.
+	s.rpc.SetServing(false)
 	return s, nil
 }
 

@@ -1,0 +1,5 @@
+//go:build !race && linux
+
+package child
+
+const memoryFactor = 1

@@ -1,0 +1,5 @@
+//go:build !race
+
+package parsersvc
+
+const memoryFactor = 1

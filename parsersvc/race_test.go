@@ -1,0 +1,6 @@
+//go:build race
+
+package parsersvc
+
+// memoryFactor is what the race detector's shadow takes on top of a child's memory.
+const memoryFactor = 16
