@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -30,8 +29,13 @@ type remotePullRequest struct {
 	repo   string
 	number int
 	head   string
-	// key makes the markers of this user's reviews: they are told from others' without a database.
-	key []byte
+}
+
+// markerKey makes the markers of a person's reviews. It is no secret, and depends on no token, which are renewed: only
+// reviews by that very person are looked through for one.
+func markerKey(login string) []byte {
+	key := sha256.Sum256([]byte("openrabbit review marker of " + login))
+	return key[:]
 }
 
 // pullRequestName reads https://HOST/OWNER/REPO/pull/N.
@@ -99,9 +103,7 @@ func openPullRequest(ctx context.Context, env *config.Env, text string) (*remote
 	if err != nil {
 		return nil, refused(err, repo, number)
 	}
-	mac := hmac.New(sha256.New, []byte(token.Reveal()))
-	mac.Write([]byte("openrabbit review marker"))
-	return &remotePullRequest{client: client, repo: repo, number: number, head: pr.Head, key: mac.Sum(nil), local: local{
+	return &remotePullRequest{client: client, repo: repo, number: number, head: pr.Head, local: local{
 		config: configText, files: client.Files(repo, pr.MergeBase, pr.Head),
 		change: review.Change{Repository: repo, Number: number, Title: pr.Title, Description: pr.Body, Author: pr.Author,
 			Base: pr.MergeBase, Head: pr.Head, Diff: d}}}, nil
@@ -114,17 +116,17 @@ func (r *remotePullRequest) post(ctx context.Context, stderr io.Writer, result *
 	if err != nil {
 		return err
 	}
+	key := markerKey(login)
 	id := review.ID(uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "%s#%d@%s", r.repo, r.number, r.head)).String())
 	walkthrough := render.Walkthrough{Meta: meta, Result: result}
-	draft := post.Draft{ReviewID: id, Marker: render.Marker(r.key, id), Head: r.head,
-		ParseMarker: func(body string) (review.ID, bool) { return render.ParseMarker(r.key, body) },
+	draft := post.Draft{ReviewID: id, Marker: render.Marker(key, id), Head: r.head,
+		ParseMarker: func(body string) (review.ID, bool) { return render.ParseMarker(key, body) },
 		Body:        walkthrough.Render()}
 	for _, f := range render.Place(result, nil).Comments {
 		body, fallbacks := render.Comment(f, render.Options{Repository: r.repo})
 		draft.Comments = append(draft.Comments, post.Comment{Anchor: f.Anchor, Body: body, Fallbacks: fallbacks})
 	}
-	// An earlier run may have posted: the record says that one intended to, long enough ago.
-	record := &memoryRecord{state: post.State{Stage: post.StageIntent, AttemptedAt: time.Now().Add(-time.Hour)}}
+	record := &memoryRecord{}
 	posted, err := post.Publish(ctx, post.Deps{Forge: r.client.Forge(r.repo, r.number, login), Record: record, Fence: alone{}}, draft)
 	switch {
 	case err != nil:
@@ -133,6 +135,9 @@ func (r *remotePullRequest) post(ctx context.Context, stderr io.Writer, result *
 		fmt.Fprintf(stderr, "the review of this revision stands on %s#%d already (review %d): nothing was posted\n", r.repo, r.number, posted.GitHubReviewID)
 	default:
 		fmt.Fprintf(stderr, "posted on %s#%d as review %d with %d comments\n", r.repo, r.number, posted.GitHubReviewID, len(posted.Posted))
+	}
+	if n := len(posted.Refused); n > 0 {
+		fmt.Fprintf(stderr, "GitHub took %d of the comments in no form; they stand only in what is printed here\n", n)
 	}
 	return nil
 }

@@ -100,6 +100,7 @@ func TestPostOnce(t *testing.T) {
 	_, modelEnv := model(t, llmtest.Options{Script: divScript()})
 	c := call{env: with(env, modelEnv)}
 	c.openrabbit(t, "review", url, "--post").want(t, lifecycle.ExitDone, "Half of an odd", "posted on acme/shop#1 as review")
+	c.env = with(c.env, map[string]string{"GITHUB_TOKEN": github.AddUserToken("ann")}) // as in CI, where each run has its own
 	c.openrabbit(t, "review", "--post", "--format", "json", url).want(t, lifecycle.ExitDone, "Half of an odd", "stands on acme/shop#1 already")
 	reviews := github.Reviews("acme/shop", 1)
 	if len(reviews) != 1 || reviews[0].Author != "ann" || reviews[0].State != "COMMENTED" {
