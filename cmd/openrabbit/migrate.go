@@ -23,7 +23,7 @@ func migrateDatabase(ctx context.Context, db *pg.DB) error {
 
 // openDatabase connects to DATABASE_URL.
 func openDatabase(ctx context.Context, env *config.Env, name string, conns int32) (*pg.DB, error) {
-	env.Require("DATABASE_URL", "for "+name+": postgres://user:password@host:5432/database")
+	env.Require("DATABASE_URL", "for "+name+": the address of a Postgres, as in postgres://host:5432/database?user=…")
 	url := env.Secret("DATABASE_URL")
 	if err := env.Err(); err != nil {
 		return nil, err
