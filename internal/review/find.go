@@ -49,7 +49,11 @@ func (r *run) review(ctx context.Context) error {
 	summarized := make(chan struct{})
 	go func() {
 		defer close(summarized)
-		if told, outcome, failed = r.summarize(ctx); failed != nil {
+		failed = guarded(func() (err error) {
+			told, outcome, err = r.summarize(ctx)
+			return err
+		})
+		if failed != nil {
 			cancel()
 		}
 	}()

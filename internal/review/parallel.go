@@ -3,8 +3,21 @@ package review
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 )
+
+// guarded makes a panic of do an error: on a goroutine of its own it would end the process, and with it the reviews of
+// other people.
+func guarded(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a part of the review panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return do()
+}
 
 // inParallel calls do for 0 to n-1, at most limit at once, and waits for all. The first error, by number, is returned
 // and stops the others; one that only says that it was stopped does not hide its cause.
@@ -20,7 +33,7 @@ func inParallel(ctx context.Context, n, limit int, do func(ctx context.Context, 
 	for range min(limit, n) {
 		wg.Go(func() {
 			for i := range next {
-				if errs[i] = do(ctx, i); errs[i] != nil {
+				if errs[i] = guarded(func() error { return do(ctx, i) }); errs[i] != nil {
 					cancel()
 				}
 			}
