@@ -208,8 +208,11 @@ func (p *indexPass) flush(ctx context.Context) error {
 		return fmt.Errorf("analyze %d files: %w", len(batch), err)
 	}
 	var chunks []recall.Chunk
-	var texts []string
+	var texts, without []string
 	for i, a := range analyses {
+		if len(a.Chunks) == 0 {
+			without = append(without, batch[i].Path)
+		}
 		for _, c := range a.Chunks {
 			chunks = append(chunks, recall.Chunk{ID: c.ID, Path: batch[i].Path, ContentHash: contentHash(batch[i].Content),
 				StartLine: c.Range.StartLine, EndLine: c.Range.EndLine, Header: c.Header, Text: c.Text})
@@ -229,7 +232,12 @@ func (p *indexPass) flush(ctx context.Context) error {
 	if err := p.store.Put(ctx, p.scope, chunks); err != nil {
 		return err
 	}
-	p.embedded += len(batch)
+	// What the parser made nothing of has no vectors any more, not those of its earlier content.
+	if err := p.store.Remove(ctx, p.scope, without); err != nil {
+		return err
+	}
+	p.skipped += len(without)
+	p.embedded += len(batch) - len(without)
 	p.chunks += len(chunks)
 	return nil
 }

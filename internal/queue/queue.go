@@ -15,8 +15,8 @@ import (
 	"github.com/openrabbit/openrabbit/internal/pg"
 )
 
-// How often a job is tried. With the retry policy of ClientConfig's defaults the attempts of a review span about half an
-// hour, those of an index about three minutes. A snooze is not an attempt.
+// How often a job is tried. With the orchestrator's pauses, from two seconds doubled to four minutes, the attempts of a
+// review span about twenty minutes, those of an index about one. A snooze is not an attempt.
 const (
 	ReviewMaxAttempts = 12
 	IndexMaxAttempts  = 6

@@ -226,14 +226,11 @@ func (w *reviewWorker) Work(ctx context.Context, job *river.Job[queue.ReviewArgs
 	return ctx.Err()
 }
 
-// TestCancelReachesARunningJob works a job with the shared configuration and cancels it from the inserting side.
+// TestCancelReachesARunningJob works a job and cancels it from the inserting side.
 func TestCancelReachesARunningJob(t *testing.T) {
 	t.Parallel()
 	db, inserter := inserter(t)
-	config, err := queue.ClientConfig{}.River(slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	config := &river.Config{Logger: slog.New(slog.DiscardHandler)}
 	worker := &reviewWorker{begun: make(chan queue.ReviewArgs, 1), ended: make(chan error, 1)}
 	config.Workers = river.NewWorkers()
 	river.AddWorker(config.Workers, worker)
