@@ -180,7 +180,6 @@ func TestWalkthrough(t *testing.T) {
 	if !IsWalkthrough(body) || IsWalkthrough("x\n"+body) || IsWalkthrough("") {
 		t.Error("the walkthrough is not known by its first line")
 	}
-	golden(t, "review.md", ReviewBody(w))
 	golden(t, "check.md", CheckRun(w).Title+"\n"+string(CheckRun(w).Conclusion)+"\n\n"+CheckRun(w).Summary)
 
 	w.Refused = []finding.Fingerprint{w.Result.Findings[0].Fingerprint}
@@ -308,9 +307,9 @@ func TestWholeBodiesAreHarmlessAndFit(t *testing.T) {
 				}
 			}
 			w.Result.Models, w.Result.Dropped = []string{text}, map[string]int{other: 1}
-			body, check, short := w.Render(), CheckRun(w), ReviewBody(w)
+			body, check := w.Render(), CheckRun(w)
 			comment, _ := Comment(f, Options{Repository: "acme/shop"})
-			if len(body) > MaxBody || len(check.Summary) > maxCheckSummary || len(check.Title) > 200 || len(comment) > MaxBody || len(short) > MaxBody {
+			if len(body) > MaxBody || len(check.Summary) > maxCheckSummary || len(check.Title) > 200 || len(comment) > MaxBody {
 				t.Fatalf("%q %d times: %d, %d, %d bytes", text, times, len(body), len(check.Summary), len(comment))
 			}
 			if _, ok := ParseMarker([]byte("secret"), body); !ok {
@@ -318,7 +317,6 @@ func TestWholeBodiesAreHarmlessAndFit(t *testing.T) {
 			}
 			harmless(t, withoutOurs(strings.TrimSuffix(strings.TrimSpace(body), marker)))
 			harmless(t, withoutOurs(check.Summary))
-			harmless(t, strings.TrimSuffix(strings.TrimSpace(short), marker))
 			p := FindingMarker(f.Fingerprint)
 			if i := strings.LastIndex(comment, "\n```suggestion\n"); i >= 0 {
 				harmless(t, comment[:i+1])

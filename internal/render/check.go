@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/openrabbit/openrabbit/internal/finding"
@@ -123,34 +122,4 @@ func (w Walkthrough) checkTitle() string {
 		return capital(doing)
 	}
 	return "Reviewing"
-}
-
-// ReviewBody writes the short text above the comments of a review; it ends in the review's marker.
-func ReviewBody(w Walkthrough) string {
-	place := Place(w.Result, w.Refused)
-	text := fmt.Sprintf("OpenRabbit has %s on%s.", count(len(place.Comments), "comment"), orRevision(w.Head))
-	if n := len(place.Unplaced) + len(place.Beyond); n > 0 {
-		text += fmt.Sprintf(" %s in the summary comment.", count(n, "more finding")+are(n))
-	}
-	if w.State == review.Partial {
-		text += " Not everything was reviewed; the summary comment says what was left out."
-	}
-	if w.ReviewMarker == "" {
-		return text + "\n"
-	}
-	return text + "\n\n" + w.ReviewMarker + "\n"
-}
-
-func are(n int) string {
-	if n == 1 {
-		return " is"
-	}
-	return " are"
-}
-
-func orRevision(head string) string {
-	if r := revision(head); r != "" {
-		return r
-	}
-	return " this change"
 }
