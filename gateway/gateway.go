@@ -44,6 +44,15 @@ type Deps struct {
 	// Failpoint is called at the points where the fault harness stops the process: read, verified, tx_open, inserted,
 	// committed, before_write. nil is none.
 	Failpoint func(name string)
+	// Inbox takes deliveries; nil means Postgres, and nothing else keeps the promise of a commit. A load test puts other
+	// ways there, to have something to compare with.
+	Inbox Inbox
+}
+
+// Inbox takes what was verified and decided.
+type Inbox interface {
+	// Accept commits a delivery with all that follows from it, and says what that is.
+	Accept(ctx context.Context, d Delivery) (Outcome, error)
 }
 
 // Gateway is the service. Run it once.
@@ -86,8 +95,11 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	}
 	g := &Gateway{cfg: cfg, deps: deps, log: deps.Log, store: store.New(deps.DB)}
 	g.inbox = &inbox{db: deps.DB, store: g.store, jobs: jobs, failpoint: deps.Failpoint}
+	if deps.Inbox == nil {
+		deps.Inbox = &pipeline{commit: g.inbox.commit, again: store.Retryable, most: cfg.Committers}
+	}
 	g.receiver = &receiver{
-		verifier: verifier{cfg.Secrets}, cfg: cfg, log: deps.Log, metrics: metrics, inbox: g.inbox,
+		verifier: verifier{cfg.Secrets}, cfg: cfg, log: deps.Log, metrics: metrics, inbox: deps.Inbox, quarantine: g.store.Quarantine,
 		bodies: newBodies(cfg.BodyMemory), inFlight: inFlight, failpoint: deps.Failpoint,
 	}
 	return g, nil

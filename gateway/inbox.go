@@ -36,8 +36,7 @@ const (
 // acceptTries is how often a transaction is tried that lost a race with another.
 const acceptTries = 3
 
-// inbox owns the transactions of deliveries. Accept has one for each; apply is what one delivery does within one, so
-// that several can share it.
+// inbox owns the transactions of deliveries. The pipeline decides which share one; apply is what they do in it.
 type inbox struct {
 	db        *pg.DB
 	store     *store.Store
@@ -45,64 +44,103 @@ type inbox struct {
 	failpoint func(name string)
 }
 
-// Accept records a delivery with all that follows from it, and commits. After an error the outcome is not known, and
-// the delivery may come again: then it is either new or a duplicate.
-func (in *inbox) Accept(ctx context.Context, d Delivery) (Outcome, error) {
-	for try := 1; ; try++ {
-		var outcome Outcome
-		err := pg.InTx(ctx, in.db, func(ctx context.Context, tx pg.Tx) (err error) {
-			in.failpoint("tx_open")
-			outcome, err = in.apply(ctx, tx, d)
-			if err == nil {
-				in.failpoint("inserted")
-			}
-			return err
-		})
+// commit carries out deliveries, in their order, in one transaction.
+func (in *inbox) commit(ctx context.Context, ds []Delivery) (outcomes []Outcome, err error) {
+	err = pg.InTx(ctx, in.db, func(ctx context.Context, tx pg.Tx) (err error) {
+		in.failpoint("tx_open")
+		outcomes, err = in.apply(ctx, tx, ds)
 		if err == nil {
-			in.failpoint("committed")
-			return outcome, nil
+			in.failpoint("inserted")
 		}
-		if try == acceptTries || !store.Retryable(err) {
-			return Outcome{}, fmt.Errorf("accept delivery %s: %w", d.GUID, err)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	in.failpoint("committed")
+	return outcomes, nil
+}
+
+// apply does what follows from deliveries, within the transaction: those about pull requests together, the rare ones
+// about installations and repositories one by one in their place among them.
+func (in *inbox) apply(ctx context.Context, tx pg.Tx, ds []Delivery) ([]Outcome, error) {
+	outcomes := make([]Outcome, 0, len(ds))
+	for len(ds) > 0 {
+		n := 0
+		for n < len(ds) && !ds[n].isBookkeeping() {
+			n++
 		}
+		if n == 0 {
+			n = 1
+		}
+		some, err := in.together(ctx, tx, ds[:n])
+		if err != nil {
+			return nil, err
+		}
+		outcomes, ds = append(outcomes, some...), ds[n:]
+	}
+	return outcomes, nil
+}
+
+// isBookkeeping says whether it is about an installation or its repositories.
+func (d Delivery) isBookkeeping() bool {
+	switch d.Decision.Kind {
+	case intake.Install, intake.Uninstall, intake.Suspend, intake.Unsuspend, intake.Repositories:
+		return true
+	default:
+		return false
 	}
 }
 
-// apply does what follows from one delivery, within the transaction.
-func (in *inbox) apply(ctx context.Context, tx pg.Tx, d Delivery) (Outcome, error) {
-	recorded, err := in.store.RecordDelivery(ctx, tx, store.Delivery{
+// together carries out deliveries of which at most the only one is bookkeeping.
+func (in *inbox) together(ctx context.Context, tx pg.Tx, ds []Delivery) ([]Outcome, error) {
+	items := make([]store.Item, len(ds))
+	for i, d := range ds {
+		item, err := in.item(ctx, tx, d)
+		if err != nil {
+			return nil, err
+		}
+		items[i] = item
+	}
+	batch, err := in.carryOut(ctx, tx, items, func(item int) bool { return ds[item].Decision.Large })
+	if err != nil {
+		return nil, err
+	}
+	results := batch.Results()
+	outcomes := make([]Outcome, len(ds))
+	for i, r := range results {
+		if ds[i].isBookkeeping() && !r.Duplicate {
+			if err := in.keepBooks(ctx, tx, ds[i].Decision); err != nil {
+				return nil, err
+			}
+		}
+		outcomes[i] = outcome(items[i], r)
+	}
+	return outcomes, nil
+}
+
+// item says what a delivery records and wants.
+func (in *inbox) item(ctx context.Context, tx pg.Tx, d Delivery) (store.Item, error) {
+	item := store.Item{Delivery: store.Delivery{
 		GUID: d.GUID, Meaning: d.Decision.Meaning, Event: d.Event, Action: d.Decision.Action,
 		InstallationID: d.Decision.InstallationID, RepositoryID: d.Decision.Repository.ID, Number: d.Decision.Number,
 		Head: d.Decision.Head, Decision: string(d.Decision.Kind), Reason: string(d.Decision.Reason),
-	})
-	switch {
-	case err != nil:
-		return Outcome{}, err
-	case recorded.SameMeaning:
-		return Outcome{Status: StatusDuplicate, Reason: reasonSameMeaning, ReviewID: recorded.ReviewID}, nil
-	case recorded.Duplicate:
-		return Outcome{Status: StatusDuplicate, Reason: reasonSameDelivery, ReviewID: recorded.ReviewID}, nil
-	}
+	}}
 	switch d.Decision.Kind {
-	case intake.Ping:
-		return Outcome{Status: StatusPing}, nil
-	case intake.Ignore:
-		return Outcome{Status: StatusIgnored, Reason: string(d.Decision.Reason)}, nil
-	case intake.Review:
-		return in.review(ctx, tx, d)
+	case intake.Review, intake.Close:
+		item.Wants = d.wanted()
+		item.Wants.Close = d.Decision.Kind == intake.Close
 	case intake.Rerun:
-		return in.rerun(ctx, tx, d)
-	case intake.Close:
-		return in.close(ctx, tx, d)
-	case intake.Install, intake.Uninstall, intake.Suspend, intake.Unsuspend, intake.Repositories:
-		return Outcome{Status: StatusAccepted}, in.keepBooks(ctx, tx, d.Decision)
+		return in.rerun(ctx, tx, d, item)
+	case intake.Ping, intake.Ignore, intake.Install, intake.Uninstall, intake.Suspend, intake.Unsuspend, intake.Repositories:
 	default:
-		return Outcome{}, fmt.Errorf("no rule for the decision %q", d.Decision.Kind)
+		return store.Item{}, fmt.Errorf("no rule for the decision %q", d.Decision.Kind)
 	}
+	return item, nil
 }
 
-func (d Delivery) wanted() store.Wanted {
-	return store.Wanted{
+func (d Delivery) wanted() *store.Wanted {
+	return &store.Wanted{
 		InstallationID: d.Decision.InstallationID, RepositoryID: d.Decision.Repository.ID,
 		Repository: d.Decision.Repository.Name, DefaultBranch: d.Decision.Repository.DefaultBranch,
 		Number: d.Decision.Number, Head: d.Decision.Head, Before: d.Decision.Before,
@@ -110,75 +148,77 @@ func (d Delivery) wanted() store.Wanted {
 	}
 }
 
-func (in *inbox) review(ctx context.Context, tx pg.Tx, d Delivery) (Outcome, error) {
-	got, err := in.want(ctx, tx, d.wanted(), d.Decision.Large)
-	if err != nil {
-		return Outcome{}, err
-	}
-	return in.settle(ctx, tx, d, got)
-}
-
-// settle writes what came of a delivery that wanted a review.
-func (in *inbox) settle(ctx context.Context, tx pg.Tx, d Delivery, got store.Requested) (Outcome, error) {
-	outcome := Outcome{Status: StatusAccepted, ReviewID: got.Review.ID}
-	if !got.Created {
-		outcome.Status, outcome.Reason = StatusIgnored, got.Reason
-	}
-	return outcome, in.store.SettleDelivery(ctx, tx, d.GUID, got.Reason, got.Review.ID, got.Review.JobID)
-}
-
-// rerun reviews the head of one of our check runs again.
-func (in *inbox) rerun(ctx context.Context, tx pg.Tx, d Delivery) (Outcome, error) {
+// rerun wants the head of one of our check runs reviewed again.
+func (in *inbox) rerun(ctx context.Context, tx pg.Tx, d Delivery, item store.Item) (store.Item, error) {
 	before, err := in.store.ReviewIn(ctx, tx, d.Decision.ReviewID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && before.RepositoryID != d.Decision.Repository.ID {
-		reason := string(intake.NotOurCheck)
-		return Outcome{Status: StatusIgnored, Reason: reason}, in.store.SettleDelivery(ctx, tx, d.GUID, reason, "", 0)
-	}
-	if err != nil {
-		return Outcome{}, err
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && before.RepositoryID != d.Decision.Repository.ID:
+		item.Delivery.Reason = string(intake.NotOurCheck)
+		return item, nil
+	case err != nil:
+		return store.Item{}, err
 	}
 	wanted := d.wanted()
 	wanted.Number, wanted.Head, wanted.Force = before.Number, before.Head, true
 	if wanted.Head == "" {
 		wanted.Head = d.Decision.Head
 	}
-	got, err := in.want(ctx, tx, wanted, false)
-	if err != nil {
-		return Outcome{}, err
-	}
-	return in.settle(ctx, tx, d, got)
+	item.Wants = wanted
+	return item, nil
 }
 
-func (in *inbox) close(ctx context.Context, tx pg.Tx, d Delivery) (Outcome, error) {
-	closed, err := in.store.ClosePullRequest(ctx, tx, d.wanted())
-	if err != nil {
-		return Outcome{}, err
+// outcome says what the sender is told.
+func outcome(item store.Item, r store.Result) Outcome {
+	switch {
+	case r.SameMeaning:
+		return Outcome{Status: StatusDuplicate, Reason: reasonSameMeaning, ReviewID: r.ReviewID}
+	case r.Duplicate:
+		return Outcome{Status: StatusDuplicate, Reason: reasonSameDelivery, ReviewID: r.ReviewID}
+	case item.Delivery.Decision == string(intake.Ping):
+		return Outcome{Status: StatusPing}
+	case item.Wants == nil && item.Delivery.Reason != "":
+		return Outcome{Status: StatusIgnored, Reason: item.Delivery.Reason}
+	case r.Reason != "":
+		return Outcome{Status: StatusIgnored, Reason: r.Reason, ReviewID: r.Review.ID}
 	}
-	if closed.Stale {
-		return Outcome{Status: StatusIgnored, Reason: store.ReasonStale},
-			in.store.SettleDelivery(ctx, tx, d.GUID, store.ReasonStale, "", 0)
-	}
-	return Outcome{Status: StatusAccepted}, in.cancelReviews(ctx, tx, closed.Cancelled)
+	return Outcome{Status: StatusAccepted, ReviewID: r.Review.ID}
 }
 
-// want asks for a review, gives it a job when it is new, and cancels the jobs of those that it superseded.
+// carryOut decides on items, gives the reviews that are new their jobs, cancels the jobs of those that ended, and
+// writes. large says whether the pull request of an item is.
+func (in *inbox) carryOut(ctx context.Context, tx pg.Tx, items []store.Item, large func(item int) bool) (*store.Batch, error) {
+	batch, err := in.store.Decide(ctx, tx, items)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.cancelReviews(ctx, tx, batch.Ended()); err != nil {
+		return nil, err
+	}
+	made, by := batch.New()
+	jobs := make([]queue.ReviewJob, len(made))
+	for i, r := range made {
+		jobs[i] = queue.ReviewJob{Large: large(by[i]), Args: queue.ReviewArgs{
+			ReviewID: r.ID, InstallationID: r.InstallationID, RepositoryID: r.RepositoryID, Repository: r.Repository,
+			Number: r.Number, Head: r.Head, Generation: r.Generation,
+		}}
+	}
+	ids, err := in.jobs.Reviews(ctx, tx, jobs)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range made {
+		r.JobID = ids[i]
+	}
+	return batch, batch.Write(ctx, tx)
+}
+
+// want asks for a review on behalf of a person.
 func (in *inbox) want(ctx context.Context, tx pg.Tx, w store.Wanted, large bool) (store.Requested, error) {
-	got, err := in.store.RequestReview(ctx, tx, w)
+	batch, err := in.carryOut(ctx, tx, []store.Item{{Wants: &w}}, func(int) bool { return large })
 	if err != nil {
 		return store.Requested{}, err
 	}
-	if err := in.cancelReviews(ctx, tx, got.Superseded); err != nil || !got.Created {
-		return got, err
-	}
-	r := &got.Review
-	r.JobID, err = in.jobs.Review(ctx, tx, queue.ReviewArgs{
-		ReviewID: r.ID, InstallationID: r.InstallationID, RepositoryID: r.RepositoryID, Repository: r.Repository,
-		Number: r.Number, Head: r.Head, Generation: r.Generation,
-	}, large)
-	if err != nil {
-		return store.Requested{}, err
-	}
-	return got, in.store.SetJob(ctx, tx, r.ID, r.JobID)
+	return batch.Results()[0].Requested, nil
 }
 
 func (in *inbox) cancelReviews(ctx context.Context, tx pg.Tx, ended []store.Review) error {

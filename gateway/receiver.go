@@ -72,13 +72,15 @@ func unavailable(reason string) answer {
 // receiver answers POST /webhooks/github.
 type receiver struct {
 	verifier
-	cfg       Config
-	log       *slog.Logger
-	metrics   *metrics
-	inbox     *inbox
-	bodies    *bodies
-	inFlight  chan struct{}
-	failpoint func(name string)
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+	inbox   Inbox
+	// quarantine keeps a body that could not be decoded.
+	quarantine func(ctx context.Context, guid, event, problem string, body []byte) error
+	bodies     *bodies
+	inFlight   chan struct{}
+	failpoint  func(name string)
 }
 
 // ServeHTTP answers one request. The server has set the deadline for reading it.
@@ -201,7 +203,7 @@ func (rc *receiver) verified(r *http.Request, content *body) answer {
 // malformed keeps a body that a sender who knows the secret sent, for people to look at.
 func (rc *receiver) malformed(ctx context.Context, log *slog.Logger, guid, event string, problem error, raw []byte) answer {
 	log.WarnContext(ctx, "delivery malformed", telemetry.KeyError, problem)
-	if err := rc.inbox.store.Quarantine(ctx, guid, event, problem.Error(), raw); err != nil {
+	if err := rc.quarantine(ctx, guid, event, problem.Error(), raw); err != nil {
 		log.ErrorContext(ctx, "malformed delivery not stored", telemetry.KeyError, err)
 		return unavailable(reasonDatabase)
 	}

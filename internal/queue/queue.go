@@ -42,19 +42,6 @@ func NewInserter(db *pg.DB) (*Inserter, error) {
 	return &Inserter{client: client}, nil
 }
 
-// Review inserts the job of a review, which exists when the transaction commits. large puts it into the slow queue.
-func (i *Inserter) Review(ctx context.Context, tx pg.Tx, args ReviewArgs, large bool) (jobID int64, err error) {
-	queue := Fast
-	if large {
-		queue = Slow
-	}
-	result, err := i.client.InsertTx(ctx, tx, args, &river.InsertOpts{Queue: queue, MaxAttempts: ReviewMaxAttempts, Priority: priority})
-	if err != nil {
-		return 0, fmt.Errorf("insert review job: %w", err)
-	}
-	return result.Job.ID, nil
-}
-
 // Index asks for the index of a repository. At most one job of a repository waits: when one does, it is given these
 // arguments, so that it indexes the newest revision, and its id is returned. A job that already runs is left alone, and
 // the new one waits behind it or is snoozed by its worker. Call it last in a transaction: it takes the repository's lock.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -292,5 +293,82 @@ func TestMigrateTwiceAtOnce(t *testing.T) {
 	group.Wait()
 	if got := count(t, db); got != 0 {
 		t.Errorf("%d jobs", got)
+	}
+}
+
+// TestOurRowsAreRivers: what Reviews writes is what River's own insert writes, and tells workers in the same words.
+func TestOurRowsAreRivers(t *testing.T) {
+	t.Parallel()
+	db, inserter := inserter(t)
+	client, err := river.NewClient(riverpgxv5.New(db.Pool()), &river.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listening, err := db.Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listening.Release()
+	if _, err := listening.Exec(t.Context(), `LISTEN "public.river_insert"`); err != nil {
+		t.Fatal(err)
+	}
+	told := func() string {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		n, err := listening.Conn().WaitForNotification(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.Payload
+	}
+	var ours int64
+	inTx(t, db, func(ctx context.Context, tx pg.Tx) (err error) {
+		ours, err = inserter.Review(ctx, tx, reviewArgs(), true)
+		return err
+	})
+	ourWords := told()
+	var rivers *rivertype.JobInsertResult
+	inTx(t, db, func(ctx context.Context, tx pg.Tx) (err error) {
+		rivers, err = client.InsertTx(ctx, tx, reviewArgs(), &river.InsertOpts{Queue: queue.Slow, MaxAttempts: queue.ReviewMaxAttempts, Priority: 2})
+		return err
+	})
+	if rivers := told(); ourWords != strings.ReplaceAll(rivers, `: "`, `:"`) {
+		t.Errorf("notified %s, River notifies %s", ourWords, rivers)
+	}
+	row := func(id int64) (text string) {
+		err := db.Pool().QueryRow(t.Context(), `SELECT (to_jsonb(j) - ARRAY['id', 'created_at', 'scheduled_at'])::text FROM river_job j
+			WHERE id = $1 AND created_at BETWEEN now() - interval '1 minute' AND now() AND scheduled_at = created_at`, id).Scan(&text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	if a, b := row(ours), row(rivers.Job.ID); a != b {
+		t.Errorf("we write\n%s\nRiver writes\n%s", a, b)
+	}
+}
+
+func TestManyReviewJobsKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	db, inserter := inserter(t)
+	jobs := make([]queue.ReviewJob, 50)
+	for i := range jobs {
+		jobs[i].Args = reviewArgs()
+		jobs[i].Args.ReviewID = review.ID(fmt.Sprintf("0191c1a4-0000-7000-8000-%012d", i))
+		jobs[i].Large = i%3 == 0
+	}
+	var ids []int64
+	inTx(t, db, func(ctx context.Context, tx pg.Tx) (err error) {
+		ids, err = inserter.Reviews(ctx, tx, jobs)
+		return err
+	})
+	for i, id := range ids {
+		var of, in string
+		if err := db.Pool().QueryRow(t.Context(), `SELECT args->>'review_id', queue FROM river_job WHERE id = $1`, id).Scan(&of, &in); err != nil {
+			t.Fatal(err)
+		}
+		if of != string(jobs[i].Args.ReviewID) || (in == queue.Slow) != jobs[i].Large {
+			t.Errorf("job %d is of %s in %s", i, of, in)
+		}
 	}
 }

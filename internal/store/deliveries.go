@@ -1,13 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/openrabbit/openrabbit/internal/pg"
 	"github.com/openrabbit/openrabbit/internal/review"
 )
 
@@ -27,7 +28,7 @@ type Delivery struct {
 	Decision, Reason string
 }
 
-// Recorded says what RecordDelivery found.
+// Recorded says whether a delivery was known.
 type Recorded struct {
 	// Duplicate is set when this delivery was recorded before, by its GUID or by its meaning: nothing may follow from it.
 	Duplicate bool
@@ -43,65 +44,99 @@ const (
 	reasonSameMeaning = "same_meaning"
 )
 
-// RecordDelivery writes a delivery, unless it was written before. Concurrent calls for one GUID or one meaning wait for
-// the first one's transaction. A delivery that repeats a meaning under another GUID gets a row too, so that a search
-// for missed GUIDs finds it.
-func (s *Store) RecordDelivery(ctx context.Context, tx pg.Tx, d Delivery) (Recorded, error) {
-	if d.GUID == "" {
-		return Recorded{}, errors.New("record delivery: no GUID")
-	}
-	// The second round is for a row that the retention deleted between the two statements.
-	for range 2 {
-		inserted, err := insertDelivery(ctx, tx, d, "")
-		if err != nil || inserted {
-			return Recorded{}, err
-		}
-		var guid string
-		var reviewID *string
-		err = tx.QueryRow(ctx, `SELECT guid, review_id::text FROM deliveries WHERE guid = $1 OR meaning = $2
-			ORDER BY guid = $1 DESC LIMIT 1`, d.GUID, nullableText(d.Meaning)).Scan(&guid, &reviewID)
-		if errors.Is(err, pgx.ErrNoRows) {
+// known are the deliveries that were recorded before those of a batch: the reviews that came of them, by what tells
+// duplicates. A batch's own are added as they are decided.
+type knownDeliveries struct {
+	guids, meanings map[string]func() review.ID
+}
+
+func newKnownDeliveries(n int) knownDeliveries {
+	return knownDeliveries{guids: make(map[string]func() review.ID, n), meanings: make(map[string]func() review.ID, n)}
+}
+
+// look asks for the deliveries that a batch repeats. Ask after the pull requests are locked: what another transaction
+// did about them is committed then.
+func (k knownDeliveries) look(to *pgx.Batch, items []Item) {
+	var guids, meanings []string
+	for _, it := range items {
+		if it.Delivery.GUID == "" {
 			continue
 		}
-		if err != nil {
-			return Recorded{}, fmt.Errorf("find first delivery of %s: %w", d.GUID, err)
+		guids = append(guids, it.Delivery.GUID)
+		if it.Delivery.Meaning != "" {
+			meanings = append(meanings, it.Delivery.Meaning)
 		}
-		found := Recorded{Duplicate: true, SameMeaning: guid != d.GUID}
-		if reviewID != nil {
-			found.ReviewID = review.ID(*reviewID)
-		}
-		if found.SameMeaning {
-			d.Meaning, d.Decision, d.Reason = "", decisionDuplicate, reasonSameMeaning
-			if _, err := insertDelivery(ctx, tx, d, found.ReviewID); err != nil {
-				return Recorded{}, err
+	}
+	if len(guids) == 0 {
+		return
+	}
+	to.Queue(`SELECT guid, '', COALESCE(review_id::text, '') FROM deliveries WHERE guid = ANY($1)
+		UNION ALL SELECT '', meaning, COALESCE(review_id::text, '') FROM deliveries WHERE meaning = ANY($2)`,
+		guids, words(meanings)).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var guid, meaning string
+			var id review.ID
+			if err := rows.Scan(&guid, &meaning, &id); err != nil {
+				return err
 			}
+			k.add(guid, meaning, func() review.ID { return id })
 		}
-		return found, nil
-	}
-	return Recorded{}, fmt.Errorf("record delivery %s: the row that it repeats keeps vanishing", d.GUID)
+		return rows.Err()
+	})
 }
 
-func insertDelivery(ctx context.Context, tx pg.Tx, d Delivery, reviewID review.ID) (inserted bool, err error) {
-	tag, err := tx.Exec(ctx, `INSERT INTO deliveries
-		(guid, meaning, event, action, installation_id, repository_id, number, head, decision, reason, review_id)
-		VALUES ($1, $2, $3, $4, $5, $6, NULLIF($7::integer, 0), $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
-		d.GUID, nullableText(d.Meaning), text(d.Event), text(d.Action), nullable(d.InstallationID),
-		nullable(d.RepositoryID), d.Number, text(d.Head), d.Decision, d.Reason, nullableText(reviewID))
-	if err != nil {
-		return false, fmt.Errorf("record delivery %s: %w", d.GUID, err)
+func (k knownDeliveries) add(guid, meaning string, id func() review.ID) {
+	if guid != "" {
+		k.guids[guid] = id
 	}
-	return tag.RowsAffected() == 1, nil
+	if meaning != "" {
+		k.meanings[meaning] = id
+	}
 }
 
-// SettleDelivery writes what came of a delivery that RecordDelivery has just recorded: a reason that only the database
-// knew, the review and its job.
-func (s *Store) SettleDelivery(ctx context.Context, tx pg.Tx, guid, reason string, id review.ID, jobID int64) error {
-	_, err := tx.Exec(ctx, `UPDATE deliveries SET reason = $2, review_id = $3, job_id = $4 WHERE guid = $1`,
-		guid, reason, nullableText(id), nullable(jobID))
-	if err != nil {
-		return fmt.Errorf("settle delivery %s: %w", guid, err)
+// find says whether a delivery is known.
+func (k knownDeliveries) find(d Delivery) Recorded {
+	if id, ok := k.guids[d.GUID]; ok && d.GUID != "" {
+		return Recorded{Duplicate: true, ReviewID: id()}
 	}
-	return nil
+	if id, ok := k.meanings[d.Meaning]; ok && d.Meaning != "" {
+		return Recorded{Duplicate: true, SameMeaning: true, ReviewID: id()}
+	}
+	return Recorded{}
+}
+
+// deliveryRow is a row to be written.
+type deliveryRow struct {
+	Delivery
+	reviewID review.ID
+	jobID    int64
+}
+
+// insertDeliveries writes rows that are new. One that is there after all, because another transaction wrote it since
+// we looked, is an error that Retryable knows. The order of the keys keeps two transactions from waiting for each other.
+func insertDeliveries(to *pgx.Batch, rows []deliveryRow) {
+	if len(rows) == 0 {
+		return
+	}
+	slices.SortFunc(rows, func(a, b deliveryRow) int { return cmp.Compare(a.GUID, b.GUID) })
+	n := len(rows)
+	guid, meaning, event, action := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	installation, repository, number, head := make([]int64, n), make([]int64, n), make([]int32, n), make([]string, n)
+	decision, reason, reviewID, jobID := make([]string, n), make([]string, n), make([]string, n), make([]int64, n)
+	for i, r := range rows {
+		guid[i], meaning[i], event[i], action[i] = text(r.GUID), text(r.Meaning), text(r.Event), text(r.Action)
+		installation[i], repository[i] = int64(r.InstallationID), int64(r.RepositoryID)
+		number[i], head[i] = int32(r.Number), text(r.Head)
+		decision[i], reason[i], reviewID[i], jobID[i] = r.Decision, r.Reason, string(r.reviewID), r.jobID
+	}
+	to.Queue(`INSERT INTO deliveries (guid, meaning, event, action, installation_id, repository_id, number, head,
+			decision, reason, review_id, job_id)
+		SELECT guid, NULLIF(meaning, ''), event, action, NULLIF(installation, 0), NULLIF(repository, 0),
+			NULLIF(number, 0), head, decision, reason, NULLIF(review, '')::uuid, NULLIF(job, 0)
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::integer[], $8::text[],
+			$9::text[], $10::text[], $11::text[], $12::bigint[])
+			AS u(guid, meaning, event, action, installation, repository, number, head, decision, reason, review, job)`,
+		guid, meaning, event, action, installation, repository, number, head, decision, reason, reviewID, jobID)
 }
 
 // Quarantine keeps a correctly signed body that could not be decoded, for as long as the retention says.
@@ -110,6 +145,14 @@ func (s *Store) Quarantine(ctx context.Context, guid, event, problem string, bod
 		text(guid), text(event), text(problem), body)
 	if err != nil {
 		return fmt.Errorf("quarantine delivery %s: %w", guid, err)
+	}
+	return nil
+}
+
+// check refuses what cannot be a row.
+func (it Item) check() error {
+	if it.Delivery.GUID == "" && it.Wants == nil {
+		return errors.New("an item has neither a GUID nor a wish")
 	}
 	return nil
 }

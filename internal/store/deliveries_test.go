@@ -1,13 +1,11 @@
 package store_test
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 
-	"github.com/openrabbit/openrabbit/internal/pg"
 	"github.com/openrabbit/openrabbit/internal/store"
 )
 
@@ -20,22 +18,25 @@ func delivery(guid, meaning string) store.Delivery {
 
 func (w *world) record(d store.Delivery) store.Recorded {
 	w.t.Helper()
-	var got store.Recorded
-	w.tx(func(ctx context.Context, tx pg.Tx) (err error) {
-		got, err = w.RecordDelivery(ctx, tx, d)
-		return err
-	})
-	return got
+	got, err := w.batch(store.Item{Delivery: d})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return got[0].Recorded
 }
 
 func TestADeliveryCountsOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	r := w.created(by(0, "opened", "", "a"))
-	if got := w.record(delivery("one", "m")); got.Duplicate {
-		t.Fatalf("the first is a duplicate: %+v", got)
+	wanted := by(0, "opened", "", "a")
+	first, err := w.batch(store.Item{Delivery: delivery("one", "m"), Wants: &wanted})
+	if err != nil || first[0].Duplicate || !first[0].Created {
+		t.Fatalf("the first: %+v, %v", first, err)
 	}
-	w.tx(func(ctx context.Context, tx pg.Tx) error { return w.SettleDelivery(ctx, tx, "one", "because", r.ID, 5) })
+	r := first[0].Review
+	if n := w.count(`deliveries d JOIN reviews r ON r.id = d.review_id AND r.job_id = d.job_id WHERE d.guid = 'one' AND r.job_id = 1000`); n != 1 {
+		t.Error("the delivery does not name its review and job")
+	}
 	if got := w.record(delivery("one", "m")); !got.Duplicate || got.SameMeaning || got.ReviewID != r.ID {
 		t.Errorf("the same GUID: %+v", got)
 	}
@@ -69,14 +70,14 @@ func TestOneOfManyConcurrentDeliveriesCounts(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range 30 {
 				all.Go(func() {
-					if err := pg.InTx(w.ctx(), w.db, func(ctx context.Context, tx pg.Tx) error {
-						got, err := w.RecordDelivery(ctx, tx, delivery(guid(i), "m"))
-						if err == nil && !got.Duplicate {
-							firsts.Add(1)
-						}
-						return err
-					}); err != nil {
+					got, err := w.batch(store.Item{Delivery: delivery(guid(i), "m")})
+					for err != nil && store.Retryable(err) {
+						got, err = w.batch(store.Item{Delivery: delivery(guid(i), "m")})
+					}
+					if err != nil {
 						t.Error(err)
+					} else if !got[0].Duplicate {
+						firsts.Add(1)
 					}
 				})
 			}

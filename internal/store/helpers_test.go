@@ -67,14 +67,29 @@ func (w *world) request(wanted store.Wanted) store.Requested {
 	return got
 }
 
-func (w *world) closePR(second int, head string) store.Closed {
+func (w *world) closePR(second int, head string) store.Requested {
 	w.t.Helper()
-	var got store.Closed
-	w.tx(func(ctx context.Context, tx pg.Tx) (err error) {
-		got, err = w.ClosePullRequest(ctx, tx, by(second, "closed", "", head))
-		return err
+	wanted := by(second, "closed", "", head)
+	wanted.Close = true
+	return w.request(wanted)
+}
+
+// batch carries out items in one transaction; their reviews get the job 1000 and those after it.
+func (w *world) batch(items ...store.Item) ([]store.Result, error) {
+	var got []store.Result
+	err := pg.InTx(w.ctx(), w.db, func(ctx context.Context, tx pg.Tx) error {
+		b, err := w.Decide(ctx, tx, items)
+		if err != nil {
+			return err
+		}
+		made, _ := b.New()
+		for i, r := range made {
+			r.JobID = int64(1000 + i)
+		}
+		got = b.Results()
+		return b.Write(ctx, tx)
 	})
-	return got
+	return got, err
 }
 
 func (w *world) created(wanted store.Wanted) store.Review {
@@ -125,4 +140,13 @@ func (w *world) live() []string {
 		}
 	}
 	return heads
+}
+
+// count counts rows.
+func (w *world) count(query string, args ...any) (n int) {
+	w.t.Helper()
+	if err := w.db.Pool().QueryRow(w.ctx(), `SELECT count(*) FROM `+query, args...).Scan(&n); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }

@@ -21,29 +21,22 @@ func (s *Store) resolveHead(ctx context.Context, id review.ID, head string) (r R
 		return r, err
 	}
 	err = pg.InTx(ctx, s.db, func(ctx context.Context, tx pg.Tx) error {
-		w := Wanted{RepositoryID: r.RepositoryID, Number: r.Number}
-		if _, err := lockPullRequest(ctx, tx, w); err != nil {
+		b := newBatch(s, []Item{{Wants: &Wanted{RepositoryID: r.RepositoryID, Number: r.Number, Head: head}}})
+		if err := b.read(ctx, tx); err != nil {
 			return err
 		}
-		other, err := newestOf(ctx, tx, w, head, head)
-		if err != nil {
-			return err
-		}
+		p := b.pulls[0]
 		reason := ""
-		switch {
-		case r.Forced || other.ID == "":
-		case other.State == review.Queued || other.State == review.Running:
-			reason = ReasonUnderWay
-		case other.State == review.Clean || other.State == review.Findings || other.State == review.Partial:
-			reason = ReasonReviewed
+		if other := p.newestOf(head, head); !r.Forced {
+			reason = other.enough()
 		}
 		if reason != "" {
 			if _, err := finish(ctx, tx, id, review.Skipped, reason); err != nil {
 				return err
 			}
 		} else {
-			if _, err := endLive(ctx, tx, review.Superseded, EndedByRequest,
-				`repository_id = $4 AND number = $5 AND head = $6`, int64(r.RepositoryID), r.Number, head); err != nil {
+			p.end(review.Superseded, EndedByRequest, func(o *pullReview) bool { return o.Head == head })
+			if err := b.end(ctx, tx); err != nil {
 				return err
 			}
 			_, err := tx.Exec(ctx, `WITH told AS (SELECT pg_notify($3, $1::text))

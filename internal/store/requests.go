@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -31,6 +30,8 @@ type Wanted struct {
 	Before string
 	// Force asks for a new generation even if the head was reviewed.
 	Force bool
+	// Close says that the pull request was closed at EventAt: nothing is to be reviewed any more.
+	Close bool
 }
 
 // Reasons why no review was created.
@@ -74,104 +75,82 @@ type Requested struct {
 // RequestReview decides, under the lock of the pull request's row, whether a review is to be made, and writes it. It
 // makes the installation, the repository and the pull request known. In the same transaction older reviews of other
 // heads become superseded. The review is not always of w.Head: when w settles which of several heads in one second was
-// the newest, it is of that one.
+// the newest, it is of that one. It is a batch of one that records no delivery; the job is the caller's to insert. An error may
+// be Retryable, when another transaction makes the pull request known at the same time.
 func (s *Store) RequestReview(ctx context.Context, tx pg.Tx, w Wanted) (Requested, error) {
-	row, err := lockPullRequest(ctx, tx, w)
+	b, err := s.Decide(ctx, tx, []Item{{Wants: &w}})
+	if err == nil {
+		err = b.Write(ctx, tx)
+	}
 	if err != nil {
 		return Requested{}, fmt.Errorf("request review of %s#%d: %w", w.Repository, w.Number, err)
 	}
-	got, err := s.request(ctx, tx, w, row)
-	if err != nil {
-		return Requested{}, fmt.Errorf("request review of %s#%d: %w", w.Repository, w.Number, err)
-	}
-	return got, nil
+	return b.Results()[0].Requested, nil
 }
 
-func (s *Store) request(ctx context.Context, tx pg.Tx, w Wanted, row pullRequest) (got Requested, err error) {
-	target := w.Head
+// decided is what the rules say of one wish; its reviews may still change while the batch goes on.
+type decided struct {
+	review  *pullReview
+	created bool
+	reason  string
+	ended   []*pullReview
+	stale   bool
+}
+
+// request decides on a wish for a review. It has the whole of the rules, and no input or output.
+func (p *pull) request(w Wanted) (got decided) {
+	target, latest := w.Head, p.row.head
 	if !w.EventAt.IsZero() {
-		if w.EventAt.Before(row.at) {
-			return Requested{Stale: true, Reason: ReasonStale}, nil
+		if w.EventAt.Before(p.row.at) {
+			return decided{stale: true, reason: ReasonStale}
 		}
-		next := row
-		next.position = row.after(moment{at: w.EventAt, head: w.Head, before: w.Before, opened: w.Action == "opened"})
-		next.open = row.open || w.EventAt.After(row.at) || w.Action == "reopened"
-		if err := writePullRequest(ctx, tx, w, next); err != nil {
-			return Requested{}, err
-		}
-		if next.head != row.head {
-			got.Superseded, err = endLive(ctx, tx, review.Superseded, EndedByRevision,
-				`repository_id = $4 AND number = $5 AND head <> $6`, int64(w.RepositoryID), w.Number, next.head)
-			if err != nil {
-				return Requested{}, err
-			}
+		next := p.row
+		next.position = p.row.after(moment{at: w.EventAt, head: w.Head, before: w.Before, opened: w.Action == "opened"})
+		next.open = p.row.open || w.EventAt.After(p.row.at) || w.Action == "reopened"
+		p.move(next)
+		if next.head != latest {
+			got.ended = p.end(review.Superseded, EndedByRevision, func(r *pullReview) bool { return r.Head != next.head })
 		}
 		switch {
 		case !next.open:
-			got.Reason = ReasonClosed
-			return got, nil
-		case next.head != w.Head && next.head == row.head:
-			got.Stale, got.Reason = true, ReasonStale
-			return got, nil
+			got.reason = ReasonClosed
+			return got
+		case next.head != w.Head && next.head == latest:
+			got.stale, got.reason = true, ReasonStale
+			return got
 		}
 		target = next.head
 	}
-
-	existing, err := newestOf(ctx, tx, w, target, row.head)
-	switch {
-	case err != nil:
-		return Requested{}, err
-	case w.Force || existing.ID == "":
-	case existing.State == review.Queued || existing.State == review.Running:
-		got.Review, got.Reason = existing, ReasonUnderWay
-		return got, nil
-	case existing.State == review.Clean || existing.State == review.Findings || existing.State == review.Partial:
-		got.Review, got.Reason = existing, ReasonReviewed
-		return got, nil
-	}
-	if w.Force {
-		older, err := endLive(ctx, tx, review.Superseded, EndedByRequest,
-			`repository_id = $4 AND number = $5 AND head = $6`, int64(w.RepositoryID), w.Number, target)
-		if err != nil {
-			return Requested{}, err
+	if !w.Force {
+		existing := p.newestOf(target, latest)
+		if got.reason = existing.enough(); got.reason != "" {
+			got.review = existing
+			return got
 		}
-		got.Superseded = append(got.Superseded, older...)
+	} else {
+		got.ended = append(got.ended, p.end(review.Superseded, EndedByRequest, func(r *pullReview) bool { return r.Head == target })...)
 	}
-	got.Review, err = create(ctx, tx, w, target)
-	got.Created = err == nil
-	return got, err
+	got.review = &pullReview{created: true, Review: Review{
+		RepositoryID: p.key.repository, Number: p.key.number, Head: target, Generation: 1 + p.generations(target),
+		Forced: w.Force, State: review.Queued,
+	}}
+	got.created = true
+	p.reviews = append(p.reviews, got.review)
+	return got
 }
 
-// Closed is what ClosePullRequest did.
-type Closed struct {
-	// Cancelled are the reviews that this ended; the caller cancels their jobs in the same transaction.
-	Cancelled []Review
-	// Stale is set when a newer delivery was seen before, so that nothing was done.
-	Stale bool
-}
-
-// ClosePullRequest notes that a pull request was closed at w.EventAt, though nothing else may be known of it yet, and
-// cancels its reviews that have not ended.
-func (s *Store) ClosePullRequest(ctx context.Context, tx pg.Tx, w Wanted) (Closed, error) {
-	row, err := lockPullRequest(ctx, tx, w)
-	if err != nil {
-		return Closed{}, fmt.Errorf("close %s#%d: %w", w.Repository, w.Number, err)
+// close decides on a closing: nothing else may be known of the pull request yet. Its reviews that have not ended are
+// not wanted any more.
+func (p *pull) close(w Wanted) (got decided) {
+	if w.EventAt.Before(p.row.at) {
+		return decided{stale: true, reason: ReasonStale}
 	}
-	if w.EventAt.Before(row.at) {
-		return Closed{Stale: true}, nil
-	}
-	next := row
-	next.position = row.after(moment{at: w.EventAt, head: w.Head})
+	next := p.row
+	next.position = p.row.after(moment{at: w.EventAt, head: w.Head})
 	next.open = false
-	if err := writePullRequest(ctx, tx, w, next); err != nil {
-		return Closed{}, fmt.Errorf("close %s#%d: %w", w.Repository, w.Number, err)
-	}
-	cancelled, err := endLive(ctx, tx, review.Cancelled, EndedByClose,
-		`repository_id = $4 AND number = $5`, int64(w.RepositoryID), w.Number)
-	if err != nil {
-		return Closed{}, fmt.Errorf("close %s#%d: %w", w.Repository, w.Number, err)
-	}
-	return Closed{Cancelled: cancelled}, nil
+	p.move(next)
+	got.ended = p.end(review.Cancelled, EndedByClose, func(*pullReview) bool { return true })
+	return got
 }
 
 // CancelReview ends a review that has not ended, and says whether it did; then the caller cancels its job in the same
@@ -206,53 +185,6 @@ func (s *Store) SetJob(ctx context.Context, tx pg.Tx, id review.ID, jobID int64)
 	return nil
 }
 
-// pullRequest is the row that orders the deliveries of one pull request.
-type pullRequest struct {
-	position
-	open bool
-}
-
-// lockPullRequest makes the rows known that w names and locks the pull request's until the transaction ends.
-func lockPullRequest(ctx context.Context, tx pg.Tx, w Wanted) (pullRequest, error) {
-	var row pullRequest
-	var at *time.Time
-	batch := &pgx.Batch{}
-	if w.InstallationID != 0 {
-		batch.Queue(upsertInstallation, int64(w.InstallationID), "")
-		batch.Queue(upsertRepository, int64(w.RepositoryID), int64(w.InstallationID), text(w.Repository), text(w.DefaultBranch))
-	}
-	batch.Queue(`INSERT INTO pull_requests (repository_id, number) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
-		int64(w.RepositoryID), w.Number)
-	batch.Queue(`SELECT latest_head, open, NULLIF(event_at, '-infinity'), tied_heads, tied_befores FROM pull_requests
-		WHERE repository_id = $1 AND number = $2 FOR UPDATE`, int64(w.RepositoryID), w.Number).
-		QueryRow(func(r pgx.Row) error { return r.Scan(&row.head, &row.open, &at, &row.heads, &row.befores) })
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return pullRequest{}, fmt.Errorf("lock pull request: %w", err)
-	}
-	if at != nil {
-		row.at = *at
-	}
-	return row, nil
-}
-
-func writePullRequest(ctx context.Context, tx pg.Tx, w Wanted, row pullRequest) error {
-	_, err := tx.Exec(ctx, `UPDATE pull_requests SET latest_head = $3, open = $4, event_at = $5, tied_heads = $6,
-		tied_befores = $7 WHERE repository_id = $1 AND number = $2`,
-		int64(w.RepositoryID), w.Number, row.head, row.open, row.at, words(row.heads), words(row.befores))
-	if err != nil {
-		return fmt.Errorf("write pull request: %w", err)
-	}
-	return nil
-}
-
-// words gives an empty array for nil, which would be NULL.
-func words(w []string) []string {
-	if w == nil {
-		return []string{}
-	}
-	return w
-}
-
 // endLive ends the reviews that match and have not ended, and notifies those who watch them. The condition's first
 // argument is $4.
 func endLive(ctx context.Context, q querier, state review.State, reason, where string, args ...any) ([]Review, error) {
@@ -270,52 +202,4 @@ func endLive(ctx context.Context, q querier, state review.State, reason, where s
 		return nil, fmt.Errorf("end reviews: %w", err)
 	}
 	return ended, nil
-}
-
-// newestOf finds the newest review of a head. When nobody named a head, the review of the head that deliveries named
-// last will do.
-func newestOf(ctx context.Context, tx pg.Tx, w Wanted, head, latest string) (Review, error) {
-	if head != "" {
-		latest = head
-	}
-	rows, err := tx.Query(ctx, `SELECT `+reviewColumns+` FROM reviews r JOIN repositories p ON p.id = r.repository_id
-		WHERE r.repository_id = $1 AND r.number = $2 AND r.head IN ($3, $4)
-		ORDER BY r.state IN ('queued', 'running') DESC, r.created_at DESC, r.generation DESC LIMIT 1`,
-		int64(w.RepositoryID), w.Number, head, latest)
-	if err != nil {
-		return Review{}, fmt.Errorf("find review of the head: %w", err)
-	}
-	found, err := pgx.CollectExactlyOneRow(rows, scanReview)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Review{}, nil
-	}
-	if err != nil {
-		return Review{}, fmt.Errorf("find review of the head: %w", err)
-	}
-	return found, nil
-}
-
-func create(ctx context.Context, tx pg.Tx, w Wanted, head string) (Review, error) {
-	id, err := newID()
-	if err != nil {
-		return Review{}, err
-	}
-	rows, err := tx.Query(ctx, `WITH r AS (
-			INSERT INTO reviews (id, installation_id, repository_id, number, head, generation, forced)
-			SELECT $1, p.installation_id, p.id, $3, $4, 1 + COALESCE((SELECT max(generation) FROM reviews
-				WHERE repository_id = $2 AND number = $3 AND head = $4), 0), $5
-			FROM repositories p WHERE p.id = $2 RETURNING *
-		) SELECT `+reviewColumns+` FROM r JOIN repositories p ON p.id = r.repository_id`,
-		string(id), int64(w.RepositoryID), w.Number, head, w.Force)
-	if err != nil {
-		return Review{}, fmt.Errorf("create review: %w", err)
-	}
-	r, err := pgx.CollectExactlyOneRow(rows, scanReview)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = ErrNotFound
-	}
-	if err != nil {
-		return Review{}, fmt.Errorf("create review: %w", err)
-	}
-	return r, nil
 }

@@ -90,7 +90,7 @@ func TestClosing(t *testing.T) {
 	w := newWorld(t)
 	a := w.created(by(0, "opened", "", "a"))
 	closed := w.closePR(5, "a")
-	if len(closed.Cancelled) != 1 || closed.Cancelled[0].ID != a.ID || w.state(a.ID) != review.Cancelled {
+	if len(closed.Superseded) != 1 || closed.Superseded[0].ID != a.ID || w.state(a.ID) != review.Cancelled {
 		t.Fatalf("closing cancelled %+v", closed)
 	}
 	if got := w.request(by(4, "synchronize", "a", "b")); got.Created || !got.Stale {
@@ -144,10 +144,11 @@ func TestManyPushesAtOnceLeaveOneReview(t *testing.T) {
 	for i := 1; i < len(heads); i++ {
 		all.Go(func() {
 			wanted := by(i/4, "synchronize", heads[i-1], heads[i])
-			if err := pg.InTx(w.ctx(), w.db, func(ctx context.Context, tx pg.Tx) error {
-				_, err := w.RequestReview(ctx, tx, wanted)
-				return err
-			}); err != nil {
+			_, err := w.batch(store.Item{Wants: &wanted})
+			for store.Retryable(err) {
+				_, err = w.batch(store.Item{Wants: &wanted})
+			}
+			if err != nil {
 				t.Error(err)
 			}
 		})

@@ -39,14 +39,14 @@ func (s *Store) MarkerSecret(ctx context.Context) ([]byte, error) {
 }
 
 // Retryable says whether the transaction that failed with err lost a race and may simply be tried again: a deadlock, a
-// serialization failure, or a row that another transaction deleted meanwhile.
+// serialization failure, or a row that another transaction deleted, or wrote, since this one looked.
 func Retryable(err error) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return false
 	}
 	switch pgErr.Code {
-	case "40001", "40P01", "23503":
+	case "40001", "40P01", "23503", "23505":
 		return true
 	}
 	return false

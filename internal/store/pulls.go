@@ -1,0 +1,231 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/openrabbit/openrabbit/internal/review"
+)
+
+// pullKey names a pull request.
+type pullKey struct {
+	repository review.RepositoryID
+	number     int
+}
+
+func (k pullKey) compare(o pullKey) int {
+	return cmp.Or(cmp.Compare(k.repository, o.repository), cmp.Compare(k.number, o.number))
+}
+
+// pullRow is what orders the deliveries of one pull request.
+type pullRow struct {
+	position
+	open bool
+}
+
+// pull is one pull request in a transaction that holds its lock: what the database said of it, and what the items of
+// the batch have made of it since. A pull request that is not known yet has no row to lock; of two transactions that
+// both make it known the second fails, and is retried.
+type pull struct {
+	key pullKey
+	row pullRow
+	// stored is set when the row was there, changed when it has to be written.
+	stored, changed bool
+	// reviews are those that matter here: of the heads that the row or an item names, and those that have not ended.
+	reviews []*pullReview
+}
+
+// pullReview is one review of a pull request.
+type pullReview struct {
+	Review
+	// created is set when this transaction makes it, ended when this transaction ends it.
+	created, ended bool
+	// item is the item of the batch that created it.
+	item int
+}
+
+func (r *pullReview) live() bool { return r.State == review.Queued || r.State == review.Running }
+
+// enough says why the head of a review needs no other, or "".
+func (r *pullReview) enough() string {
+	switch {
+	case r == nil:
+	case r.live():
+		return ReasonUnderWay
+	case r.State == review.Clean, r.State == review.Findings, r.State == review.Partial:
+		return ReasonReviewed
+	}
+	return ""
+}
+
+// move notes what is known of the head and whether the pull request is open.
+func (p *pull) move(next pullRow) {
+	p.changed = p.changed || next.head != p.row.head || next.open != p.row.open || !next.at.Equal(p.row.at) ||
+		!slices.Equal(next.heads, p.row.heads) || !slices.Equal(next.befores, p.row.befores)
+	p.row = next
+}
+
+// end ends the reviews that match and have not ended.
+func (p *pull) end(state review.State, reason string, matches func(*pullReview) bool) (ended []*pullReview) {
+	for _, r := range p.reviews {
+		if r.live() && matches(r) {
+			r.State, r.Reason, r.ended = state, reason, true
+			ended = append(ended, r)
+		}
+	}
+	return ended
+}
+
+// newestOf finds the newest review of a head. When nobody named a head, the review of the head that deliveries named
+// last will do.
+func (p *pull) newestOf(head, latest string) (found *pullReview) {
+	if head != "" {
+		latest = head
+	}
+	for _, r := range p.reviews {
+		if r.Head != head && r.Head != latest {
+			continue
+		}
+		if found == nil || r.newerThan(found) {
+			found = r
+		}
+	}
+	return found
+}
+
+func (r *pullReview) newerThan(o *pullReview) bool {
+	switch {
+	case r.live() != o.live():
+		return r.live()
+	case !r.CreatedAt.Equal(o.CreatedAt):
+		return r.CreatedAt.After(o.CreatedAt)
+	}
+	return r.Generation > o.Generation
+}
+
+// generations counts those of a head.
+func (p *pull) generations(head string) (most int) {
+	for _, r := range p.reviews {
+		if r.Head == head {
+			most = max(most, r.Generation)
+		}
+	}
+	return most
+}
+
+// lockPulls locks the rows of the pull requests that are known, in the order of their keys.
+func lockPulls(to *pgx.Batch, pulls []*pull, byKey map[pullKey]*pull) {
+	repositories, numbers := keys(pulls)
+	to.Queue(`SELECT p.repository_id, p.number, p.latest_head, p.open, NULLIF(p.event_at, '-infinity'), p.tied_heads, p.tied_befores
+		FROM unnest($1::bigint[], $2::integer[]) AS k(repository_id, number) JOIN pull_requests p USING (repository_id, number)
+		ORDER BY 1, 2 FOR UPDATE OF p`, repositories, numbers).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var key pullKey
+			var row pullRow
+			var at *time.Time
+			if err := rows.Scan(&key.repository, &key.number, &row.head, &row.open, &at, &row.heads, &row.befores); err != nil {
+				return err
+			}
+			if at != nil {
+				row.at = *at
+			}
+			byKey[key].row, byKey[key].stored = row, true
+		}
+		return rows.Err()
+	})
+}
+
+// readReviews reads the reviews that matter. Ask after the lock is held.
+func readReviews(to *pgx.Batch, pulls []*pull, heads []string, byKey map[pullKey]*pull) {
+	repositories, numbers := keys(pulls)
+	to.Queue(`SELECT `+reviewColumns+` FROM unnest($1::bigint[], $2::integer[]) AS k(repository_id, number)
+		JOIN pull_requests q USING (repository_id, number)
+		JOIN reviews r USING (repository_id, number) JOIN repositories p ON p.id = r.repository_id
+		WHERE r.head = ANY($3) OR r.head = q.latest_head OR r.head = ANY(q.tied_heads) OR r.state IN ('queued', 'running')`,
+		repositories, numbers, words(heads)).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, scanReview)
+		for _, r := range found {
+			p := byKey[pullKey{r.RepositoryID, r.Number}]
+			p.reviews = append(p.reviews, &pullReview{Review: r})
+		}
+		return err
+	})
+}
+
+// writePulls writes the rows that are new and those that have changed.
+func writePulls(to *pgx.Batch, pulls []*pull) {
+	var made, changed []*pull
+	for _, p := range pulls {
+		switch {
+		case !p.stored:
+			made = append(made, p)
+		case p.changed:
+			changed = append(changed, p)
+		}
+	}
+	const rows = `FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[])
+		AS u(repository_id, number, head, open, at, heads, befores)`
+	if len(made) > 0 {
+		to.Queue(`INSERT INTO pull_requests (repository_id, number, latest_head, open, event_at, tied_heads, tied_befores)
+			SELECT repository_id, number, head, open, COALESCE(at, '-infinity'), heads::text[], befores::text[] `+rows, columns(made)...)
+	}
+	if len(changed) > 0 {
+		to.Queue(`UPDATE pull_requests p SET latest_head = u.head, open = u.open, event_at = COALESCE(u.at, '-infinity'),
+			tied_heads = u.heads::text[], tied_befores = u.befores::text[] `+rows+`
+			WHERE p.repository_id = u.repository_id AND p.number = u.number`, columns(changed)...)
+	}
+}
+
+func columns(pulls []*pull) []any {
+	repositories, numbers := keys(pulls)
+	n := len(pulls)
+	head, open, at := make([]string, n), make([]bool, n), make([]*time.Time, n)
+	heads, befores := make([]string, n), make([]string, n)
+	for i, p := range pulls {
+		head[i], open[i] = text(p.row.head), p.row.open
+		if !p.row.at.IsZero() {
+			at[i] = &p.row.at
+		}
+		heads[i], befores[i] = arrayLiteral(p.row.heads), arrayLiteral(p.row.befores)
+	}
+	return []any{repositories, numbers, head, open, at, heads, befores}
+}
+
+func keys(pulls []*pull) (repositories []int64, numbers []int32) {
+	repositories, numbers = make([]int64, len(pulls)), make([]int32, len(pulls))
+	for i, p := range pulls {
+		repositories[i], numbers[i] = int64(p.key.repository), int32(p.key.number)
+	}
+	return repositories, numbers
+}
+
+var quoteElement = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// arrayLiteral writes an array as Postgres reads it from text. unnest takes an array of arrays apart to the last
+// element, so one that belongs to a row travels as text.
+func arrayLiteral(words []string) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, w := range words {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		b.WriteString(quoteElement.Replace(text(w)))
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+// words gives an empty array for nil, which would be NULL.
+func words(w []string) []string {
+	if w == nil {
+		return []string{}
+	}
+	return w
+}
