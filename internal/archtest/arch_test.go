@@ -90,7 +90,7 @@ func layer(path string) (height int, name string) {
 	switch {
 	case first != "internal":
 		return 0, "?"
-	case slices.Contains([]string{"e2e", "torture"}, second):
+	case slices.Contains([]string{"e2e", "torture", "load"}, second):
 		return 70, "harness"
 	case second == "archtest":
 		return 0, "archtest"
@@ -234,7 +234,7 @@ func TestEverySDKHasOneOwner(t *testing.T) {
 		"github.com/google/go-github":         {"internal/github"},
 		"github.com/bradleyfalzon":            {"internal/github"},
 		"github.com/jackc/pgx":                {"internal/pg", "internal/store", "internal/queue", "internal/recall"},
-		"github.com/riverqueue/river":         {"internal/queue", "orchestrator", "cmd/openrabbit"},
+		"github.com/riverqueue/river":         {"internal/queue", "orchestrator", "cmd/openrabbit", "internal/load"}, // load compares with its plain use
 		"riverqueue.com/riverui":              {"cmd/openrabbit"},
 		"github.com/qdrant/go-client":         {"internal/recall"},
 		"github.com/zricethezav/gitleaks":     {"internal/secrets"},

@@ -70,8 +70,10 @@ func (k knownDeliveries) look(to *pgx.Batch, items []Item) {
 	if len(guids) == 0 {
 		return
 	}
-	to.Queue(`SELECT guid, '', COALESCE(review_id::text, '') FROM deliveries WHERE guid = ANY($1)
-		UNION ALL SELECT '', meaning, COALESCE(review_id::text, '') FROM deliveries WHERE meaning = ANY($2)`,
+	to.Queue(`SELECT k.guid, '', COALESCE(d.review_id::text, '') FROM unnest($1::text[]) AS k(guid)
+			CROSS JOIN LATERAL (SELECT review_id FROM deliveries WHERE guid = k.guid OFFSET 0) d
+		UNION ALL SELECT '', k.meaning, COALESCE(d.review_id::text, '') FROM unnest($2::text[]) AS k(meaning)
+			CROSS JOIN LATERAL (SELECT review_id FROM deliveries WHERE meaning = k.meaning OFFSET 0) d`,
 		guids, words(meanings)).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var guid, meaning string

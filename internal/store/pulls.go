@@ -117,12 +117,16 @@ func (p *pull) generations(head string) (most int) {
 	return most
 }
 
+// The LATERAL joins with OFFSET 0 below keep the planner to one way: for each key a look into the index. Left to itself
+// it plans for the table that it finds when a connection is young, and goes through all of it once it has grown.
+
 // lockPulls locks the rows of the pull requests that are known, in the order of their keys.
 func lockPulls(to *pgx.Batch, pulls []*pull, byKey map[pullKey]*pull) {
 	repositories, numbers := keys(pulls)
-	to.Queue(`SELECT p.repository_id, p.number, p.latest_head, p.open, NULLIF(p.event_at, '-infinity'), p.tied_heads, p.tied_befores
-		FROM unnest($1::bigint[], $2::integer[]) AS k(repository_id, number) JOIN pull_requests p USING (repository_id, number)
-		ORDER BY 1, 2 FOR UPDATE OF p`, repositories, numbers).Query(func(rows pgx.Rows) error {
+	to.Queue(`SELECT p.* FROM unnest($1::bigint[], $2::integer[]) AS k(repository_id, number) CROSS JOIN LATERAL (
+			SELECT repository_id, number, latest_head, open, NULLIF(event_at, '-infinity'), tied_heads, tied_befores
+			FROM pull_requests WHERE repository_id = k.repository_id AND number = k.number OFFSET 0 FOR UPDATE
+		) p`, repositories, numbers).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var key pullKey
 			var row pullRow
@@ -143,9 +147,11 @@ func lockPulls(to *pgx.Batch, pulls []*pull, byKey map[pullKey]*pull) {
 func readReviews(to *pgx.Batch, pulls []*pull, heads []string, byKey map[pullKey]*pull) {
 	repositories, numbers := keys(pulls)
 	to.Queue(`SELECT `+reviewColumns+` FROM unnest($1::bigint[], $2::integer[]) AS k(repository_id, number)
-		JOIN pull_requests q USING (repository_id, number)
-		JOIN reviews r USING (repository_id, number) JOIN repositories p ON p.id = r.repository_id
-		WHERE r.head = ANY($3) OR r.head = q.latest_head OR r.head = ANY(q.tied_heads) OR r.state IN ('queued', 'running')`,
+		CROSS JOIN LATERAL (SELECT * FROM pull_requests
+			WHERE repository_id = k.repository_id AND number = k.number OFFSET 0) q
+		CROSS JOIN LATERAL (SELECT * FROM reviews WHERE repository_id = k.repository_id AND number = k.number
+			AND (head = ANY($3) OR head = q.latest_head OR head = ANY(q.tied_heads) OR state IN ('queued', 'running')) OFFSET 0) r
+		JOIN repositories p ON p.id = r.repository_id`,
 		repositories, numbers, words(heads)).Query(func(rows pgx.Rows) error {
 		found, err := pgx.CollectRows(rows, scanReview)
 		for _, r := range found {
@@ -167,16 +173,17 @@ func writePulls(to *pgx.Batch, pulls []*pull) {
 			changed = append(changed, p)
 		}
 	}
-	const rows = `FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[])
-		AS u(repository_id, number, head, open, at, heads, befores)`
+	const insert = `INSERT INTO pull_requests AS p (repository_id, number, latest_head, open, event_at, tied_heads, tied_befores)
+		SELECT repository_id, number, head, open, COALESCE(at, '-infinity'), heads::text[], befores::text[]
+		FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[])
+			AS u(repository_id, number, head, open, at, heads, befores)`
 	if len(made) > 0 {
-		to.Queue(`INSERT INTO pull_requests (repository_id, number, latest_head, open, event_at, tied_heads, tied_befores)
-			SELECT repository_id, number, head, open, COALESCE(at, '-infinity'), heads::text[], befores::text[] `+rows, columns(made)...)
+		to.Queue(insert, columns(made)...)
 	}
-	if len(changed) > 0 {
-		to.Queue(`UPDATE pull_requests p SET latest_head = u.head, open = u.open, event_at = COALESCE(u.at, '-infinity'),
-			tied_heads = u.heads::text[], tied_befores = u.befores::text[] `+rows+`
-			WHERE p.repository_id = u.repository_id AND p.number = u.number`, columns(changed)...)
+	if len(changed) > 0 { // we hold their rows, so each conflicts
+		to.Queue(insert+` ON CONFLICT (repository_id, number) DO UPDATE SET latest_head = excluded.latest_head,
+			open = excluded.open, event_at = excluded.event_at, tied_heads = excluded.tied_heads,
+			tied_befores = excluded.tied_befores`, columns(changed)...)
 	}
 }
 
