@@ -121,6 +121,8 @@ func newHall(t *testing.T) *hall {
 		JobTimeout: 40 * time.Second, RescueAfter: time.Minute, Settle: 50 * time.Millisecond, StopTimeout: 2 * time.Second,
 		RetryBase: 20 * time.Millisecond, Patience: -1, AdminAddr: adminOff, SweepEvery: 200 * time.Millisecond,
 		Workers: Workers{Fast: 6, Slow: 1, Index: 1, Interactive: 1},
+		// Tests of the periodic jobs begin them by themselves.
+		Missed: Missed{Every: -1, SweepEvery: -1, Pace: time.Millisecond},
 	}
 	h.deps = Deps{
 		Log: slog.New(slog.NewTextHandler(h.log, nil)), Registry: newRegistry(), DB: db, GitHub: app,
