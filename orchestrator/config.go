@@ -44,6 +44,8 @@ type Config struct {
 	ReviewLife time.Duration
 	// SweepEvery is how often reviews are looked for whose job has ended without them; 0 means a minute.
 	SweepEvery time.Duration
+	// Missed says how it is looked for what GitHub did not get to us.
+	Missed Missed
 	// Limits are the ceilings of spending; zero ones are none but ReviewTokens', where 0 means 2 million and a negative
 	// number none.
 	Limits store.Limits
@@ -59,6 +61,8 @@ type Workers struct {
 	Index int
 	// Interactive is for what a person waits for: 4.
 	Interactive int
+	// Upkeep is for the periodic jobs: 2.
+	Upkeep int
 }
 
 const (
@@ -85,9 +89,11 @@ func ConfigFromEnv(env *config.Env) Config {
 	env.Require("GITHUB_APP_PRIVATE_KEY", "to call GitHub as the App")
 	workers := env.Int("OPENRABBIT_WORKERS", 8, 1, 500)
 	const most = 1 << 50
-	patience := env.Duration("OPENRABBIT_PATIENCE", defaultPatience)
-	if patience == 0 {
-		patience = -1
+	never := func(d time.Duration) time.Duration {
+		if d == 0 {
+			return -1
+		}
+		return d
 	}
 	reviewTokens := env.Int64("OPENRABBIT_BUDGET_REVIEW_TOKENS", defaultReviewTokens, 0, most)
 	if reviewTokens == 0 {
@@ -111,7 +117,14 @@ func ConfigFromEnv(env *config.Env) Config {
 		StopTimeout: env.Duration("OPENRABBIT_STOP_TIMEOUT", 0),
 		Settle:      env.Duration("OPENRABBIT_SETTLE", 0),
 		RetryBase:   env.Duration("OPENRABBIT_RETRY_BASE", 0),
-		Patience:    patience,
+		Patience:    never(env.Duration("OPENRABBIT_PATIENCE", defaultPatience)),
+		Missed: Missed{
+			Every:      never(env.Duration("OPENRABBIT_REDELIVER_EVERY", defaultMissedEvery)),
+			Young:      env.Duration("OPENRABBIT_REDELIVER_YOUNG", 0),
+			Pace:       env.Duration("OPENRABBIT_REDELIVER_PACE", 0),
+			AskAgain:   env.Duration("OPENRABBIT_REDELIVER_AGAIN", 0),
+			SweepEvery: never(env.Duration("OPENRABBIT_SWEEP_EVERY", defaultSweepOfAll)),
+		},
 		Limits: store.Limits{
 			ReviewTokens:          reviewTokens,
 			RepositoryDayTokens:   env.Int64("OPENRABBIT_BUDGET_REPOSITORY_DAY_TOKENS", 0, 0, most),
@@ -132,6 +145,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Workers.Slow, 2)
 	set(&c.Workers.Index, 1)
 	set(&c.Workers.Interactive, 4)
+	set(&c.Workers.Upkeep, 2)
 	set(&c.JobTimeout, defaultJobTimeout)
 	set(&c.RescueAfter, c.JobTimeout+time.Minute)
 	set(&c.StopTimeout, defaultStopTimeout)
@@ -141,6 +155,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Patience, defaultPatience)
 	set(&c.ReviewLife, defaultReviewLife)
 	set(&c.SweepEvery, defaultSweepEvery)
+	c.Missed = c.Missed.withDefaults()
 	set(&c.Limits.ReviewTokens, defaultReviewTokens)
 	c.Limits.ReviewTokens = max(0, c.Limits.ReviewTokens)
 	return c
@@ -165,7 +180,7 @@ func (c Config) validate() error {
 	complain(c.JobTimeout < 0, "job timeout %s: must be positive", c.JobTimeout)
 	complain(c.RescueAfter <= c.JobTimeout, "rescue after %s: must be longer than the job timeout of %s, or attempts run twice", c.RescueAfter, c.JobTimeout)
 	complain(c.Settle < 0 || c.RetryBase < 0, "settle %s and retry base %s: must be positive", c.Settle, c.RetryBase)
-	complain(min(c.Workers.Fast, c.Workers.Slow, c.Workers.Index, c.Workers.Interactive) < 1, "workers %+v: each queue needs one", c.Workers)
+	complain(min(c.Workers.Fast, c.Workers.Slow, c.Workers.Index, c.Workers.Interactive, c.Workers.Upkeep) < 1, "workers %+v: each queue needs one", c.Workers)
 	return errors.Join(problems...)
 }
 

@@ -45,6 +45,9 @@ type hall struct {
 	deps   Deps
 	log    *logBuffer
 
+	// ago is how far GitHub's clock is behind while something is made that is to be old. No call is accepted then.
+	ago atomic.Int64
+
 	mu         sync.Mutex
 	failpoints map[string]failpoint // by repository
 	worlds     int64
@@ -97,7 +100,9 @@ var defaultFindings = []scripted{
 
 func newHall(t *testing.T) *hall {
 	t.Helper()
-	server, err := githubtest.New(githubtest.Options{PrivateKeyPEM: appKey()})
+	h := &hall{model: newFakeModel(), parser: &fakeParser{}, log: &logBuffer{}, failpoints: map[string]failpoint{}}
+	server, err := githubtest.New(githubtest.Options{PrivateKeyPEM: appKey(),
+		Now: func() time.Time { return time.Now().Add(-time.Duration(h.ago.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,14 +118,13 @@ func newHall(t *testing.T) *hall {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hall{
-		github: server, db: db, store: store.New(db), jobs: jobs, model: newFakeModel(), parser: &fakeParser{},
-		log: &logBuffer{}, failpoints: map[string]failpoint{},
-	}
+	h.github, h.db, h.store, h.jobs = server, db, store.New(db), jobs
 	h.cfg = Config{
 		JobTimeout: 40 * time.Second, RescueAfter: time.Minute, Settle: 50 * time.Millisecond, StopTimeout: 2 * time.Second,
 		RetryBase: 20 * time.Millisecond, Patience: -1, AdminAddr: adminOff, SweepEvery: 200 * time.Millisecond,
 		Workers: Workers{Fast: 6, Slow: 1, Index: 1, Interactive: 1},
+		// Tests of the periodic jobs begin them by themselves.
+		Missed: Missed{Every: -1, SweepEvery: -1, Pace: time.Millisecond},
 	}
 	h.deps = Deps{
 		Log: slog.New(slog.NewTextHandler(h.log, nil)), Registry: newRegistry(), DB: db, GitHub: app,

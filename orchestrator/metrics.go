@@ -17,6 +17,8 @@ type metrics struct {
 	slice    prometheus.Histogram
 	comments *prometheus.CounterVec
 	calls    *prometheus.CounterVec
+	missed   *prometheus.CounterVec
+	swept    *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -41,8 +43,16 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openrabbit_model_questions_total", Help: "Questions to the model tier, by outcome; stored ones cost nothing.",
 		}, []string{"outcome"}),
+		missed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openrabbit_missed_deliveries_total",
+			Help: "Deliveries that GitHub sent and we never got: asked (for redelivery), refused (by GitHub), restored, lost.",
+		}, []string{"outcome"}),
+		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openrabbit_swept_pull_requests_total",
+			Help: "Open pull requests that the sweep looked at: requested (a review), or why not.",
+		}, []string{"outcome"}),
 	}
-	for _, c := range []prometheus.Collector{m.ended, m.attempts, m.age, m.slice, m.comments, m.calls} {
+	for _, c := range []prometheus.Collector{m.ended, m.attempts, m.age, m.slice, m.comments, m.calls, m.missed, m.swept} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

@@ -251,14 +251,19 @@ func (o *Orchestrator) riverClient() (riverClient, error) {
 	if err := o.addIndexWorker(workers); err != nil {
 		return nil, err
 	}
+	if err := o.addUpkeepWorkers(workers); err != nil {
+		return nil, err
+	}
 	config := &river.Config{
 		Queues: map[string]river.QueueConfig{
 			queue.Fast:        {MaxWorkers: o.cfg.Workers.Fast},
 			queue.Slow:        {MaxWorkers: o.cfg.Workers.Slow},
 			queue.Index:       {MaxWorkers: o.cfg.Workers.Index},
 			queue.Interactive: {MaxWorkers: o.cfg.Workers.Interactive},
+			queue.Upkeep:      {MaxWorkers: o.cfg.Workers.Upkeep},
 		},
 		Workers:              workers,
+		PeriodicJobs:         o.periodicJobs(),
 		FetchCooldown:        fetchCooldown,
 		JobTimeout:           o.cfg.JobTimeout,
 		RescueStuckJobsAfter: o.cfg.RescueAfter,

@@ -162,7 +162,7 @@ func (a *attempt) stopped(ctx context.Context, err error) (outcome, why string, 
 
 // again maps an error to a snooze or a retry, and ends the review when it was the last attempt.
 func (a *attempt) again(ctx context.Context, err error) (outcome, why string, result error) {
-	if after, ok := a.limited(ctx, err); ok {
+	if after, ok := a.limited(ctx, a.row.InstallationID, err); ok {
 		return outcomeSnooze, "github limit", river.JobSnooze(jitter(after))
 	}
 	// What the App may not do, it may not do the next time either.
@@ -181,8 +181,8 @@ func (a *attempt) again(ctx context.Context, err error) (outcome, why string, re
 	return outcomeRetry, "last attempt", err
 }
 
-// limited says how long GitHub wants to be left alone, and tells every worker.
-func (a *attempt) limited(ctx context.Context, err error) (time.Duration, bool) {
+// limited says how long GitHub wants an installation to be left alone, and tells every worker.
+func (o *Orchestrator) limited(ctx context.Context, id review.InstallationID, err error) (time.Duration, bool) {
 	var e *github.Error
 	if !errors.As(err, &e) || e.Kind != github.RateLimited {
 		return 0, false
@@ -197,11 +197,11 @@ func (a *attempt) limited(ctx context.Context, err error) (time.Duration, bool) 
 		resources = append(resources, store.ResourceContent)
 	}
 	for _, r := range resources {
-		if err := a.store.Block(ctx, a.row.InstallationID, r, until); err != nil {
-			a.log.WarnContext(ctx, "rate limit not written", telemetry.KeyError, err)
+		if err := o.store.Block(ctx, id, r, until); err != nil {
+			o.log.WarnContext(ctx, "rate limit not written", telemetry.KeyInstallation, id, telemetry.KeyError, err)
 		}
 	}
-	a.log.WarnContext(ctx, "github rate limit", "resource", e.Resource, "retry_after", after)
+	o.log.WarnContext(ctx, "github rate limit", telemetry.KeyInstallation, id, "resource", e.Resource, "retry_after", after)
 	return after, true
 }
 

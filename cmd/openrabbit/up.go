@@ -50,6 +50,9 @@ func (m *mesh) run(ctx context.Context, started func(meshConfig)) error {
 	if err != nil {
 		return err
 	}
+	if m.withoutReviews {
+		c.logs["openrabbit"].Warn("no GitHub App: no reviews, no redelivery of missed deliveries, no sweep of open pull requests")
+	}
 	services = append(services, lifecycle.Service{Name: "started", Run: func(ctx context.Context, ready func()) error {
 		ready()
 		started(c)
@@ -80,8 +83,8 @@ func fillIn(env map[string]string, dataDir string) (notes []string, err error) {
 		notes = append(notes, "GITHUB_WEBHOOK_SECRET is not set: the one in "+file+" is used. Give it to the GitHub App.")
 	}
 	if !hasApp(env) {
-		notes = append(notes, "No GitHub App is configured: deliveries are kept and their reviews wait until GITHUB_APP_ID and\n"+
-			"  GITHUB_APP_PRIVATE_KEY_FILE are set. `openrabbit demo` shows a review without one.")
+		notes = append(notes, "No GitHub App is configured: deliveries are kept, their reviews wait, and nobody looks for missed ones until\n"+
+			"  GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY_FILE are set. `openrabbit demo` shows a review without one.")
 	}
 	if env["OPENAI_API_KEY"] == "" && env["OPENAI_API_KEY_FILE"] == "" && env["OPENAI_BASE_URL"] == "" {
 		notes = append(notes, "No model is configured: reviews are made without one, and say so. Set OPENAI_API_KEY, or OPENAI_BASE_URL and\n"+

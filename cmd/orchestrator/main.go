@@ -33,7 +33,8 @@ func run(ctx context.Context) error {
 	if err := env.Err(); err != nil {
 		return err
 	}
-	// One connection for each job, and some for River's own work; the locks of postings are outside the pool.
+	// One connection for each job, and some for River's own work and the periodic jobs; the locks of postings are outside
+	// the pool.
 	w := cfg.Workers
 	db, err := pg.Open(ctx, url.Reveal(), "openrabbit-orchestrator", int32(w.Fast+w.Slow+w.Index+w.Interactive+8))
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
 	"github.com/openrabbit/openrabbit/internal/lifecycle"
 	"github.com/openrabbit/openrabbit/internal/llmtest"
+	"github.com/openrabbit/openrabbit/internal/pg"
 	"github.com/openrabbit/openrabbit/internal/pg/pgtest"
 	"github.com/openrabbit/openrabbit/internal/rpc"
 	"github.com/openrabbit/openrabbit/internal/secrets"
@@ -47,6 +48,7 @@ type mesh struct {
 	env     map[string]string
 	reviews reviewv1.ReviewServiceClient
 	logs    *lockedBuilder
+	db      *pg.DB
 }
 
 // start brings everything up around a repository with these files; more overrides the environment of the services.
@@ -86,6 +88,7 @@ func start(t *testing.T, files map[string]string, more map[string]string) *mesh 
 func (m *mesh) run() {
 	t := m.t
 	db := pgtest.New(t)
+	m.db = db
 	env := config.FromMap(m.env)
 	gatewayConfig, orchestratorConfig := gateway.ConfigFromEnv(env), orchestrator.ConfigFromEnv(env)
 	parserConfig, llmConfig := parsersvc.ConfigFromEnv(env), llmsvc.ConfigFromEnv(env)

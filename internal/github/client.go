@@ -134,7 +134,7 @@ func (c *Client) look(ctx context.Context, op, repo string, number int) (PullReq
 	pr := PullRequest{
 		Number: number, Title: p.GetTitle(), Body: p.GetBody(),
 		Author:      p.GetUser().GetLogin(),
-		AuthorIsBot: p.GetUser().GetType() == "Bot" || strings.HasSuffix(p.GetUser().GetLogin(), "[bot]"),
+		AuthorIsBot: isBot(p.GetUser()),
 		Draft:       p.GetDraft(), Open: p.GetState() == "open", Merged: p.GetMerged(), Locked: p.GetLocked(),
 		Head: p.GetHead().GetSHA(), HeadRef: p.GetHead().GetRef(),
 		Base: p.GetBase().GetSHA(), BaseRef: p.GetBase().GetRef(),

@@ -69,6 +69,8 @@ type Error struct {
 
 	// gone is set for refusals that mean that the commit is no longer there.
 	gone bool
+	// noToken is set when the request was not sent for want of a token.
+	noToken bool
 	// cause is the context's error, the only one that callers may look for.
 	cause error
 }
@@ -108,6 +110,9 @@ func (e *Error) Refused() bool { return e.Status == http.StatusUnprocessableEnti
 func (e *Error) Gone() bool {
 	return e.Kind == NotFound || e.Kind == Forbidden || e.Status == http.StatusGone || e.gone
 }
+
+// NoToken says that the request was not sent because no token was given for it: it is about the installation as a whole.
+func (e *Error) NoToken() bool { return e.noToken }
 
 // RetryAfterHint gives how long to leave GitHub alone, if it is known.
 func (e *Error) RetryAfterHint() (time.Duration, bool) { return e.RetryAfter, e.RetryAfter > 0 }

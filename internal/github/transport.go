@@ -223,9 +223,10 @@ func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 func notSent(err error) error {
 	e := (*Error)(nil)
 	if !errors.As(err, &e) {
-		return &Error{Kind: Unavailable, Message: "no token"}
+		return &Error{Kind: Unavailable, Message: "no token", noToken: true}
 	}
 	unsent := *e
+	unsent.noToken = true
 	if unsent.Kind == Ambiguous {
 		unsent.Kind = Unavailable
 	}

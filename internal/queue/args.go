@@ -10,8 +10,10 @@ import "github.com/openrabbit/openrabbit/internal/review"
 
 // The kinds of jobs. A kind is enqueued only once its worker exists.
 const (
-	KindReview = "review_pull_request"
-	KindIndex  = "index_repository"
+	KindReview    = "review_pull_request"
+	KindIndex     = "index_repository"
+	KindRedeliver = "redeliver_missed"
+	KindSync      = "sync_installation"
 )
 
 // The queues.
@@ -23,6 +25,8 @@ const (
 	Index = "index"
 	// Interactive has what a person waits for.
 	Interactive = "interactive"
+	// Upkeep has the periodic jobs, which nobody waits for and which wait for nobody's review.
+	Upkeep = "upkeep"
 )
 
 // ReviewArgs ask for one review of one revision.

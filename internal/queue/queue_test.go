@@ -47,6 +47,8 @@ func TestArgsAreAWireFormat(t *testing.T) {
 	for name, args := range map[string]river.JobArgs{
 		"review_pull_request.v1.json": reviewArgs(),
 		"index_repository.v1.json":    indexArgs(42, "0123456789abcdef0123456789abcdef01234567"),
+		"redeliver_missed.v1.json":    queue.RedeliverArgs{},
+		"sync_installation.v1.json":   queue.SyncArgs{InstallationID: 41},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -370,5 +372,31 @@ func TestManyReviewJobsKeepTheirOrder(t *testing.T) {
 		if of != string(jobs[i].Args.ReviewID) || (in == queue.Slow) != jobs[i].Large {
 			t.Errorf("job %d is of %s in %s", i, of, in)
 		}
+	}
+}
+
+// TestUpkeepIsUniqueWhileItHasNotEnded: one job of an installation at a time, and another one once it has ended.
+func TestUpkeepIsUniqueWhileItHasNotEnded(t *testing.T) {
+	t.Parallel()
+	db, inserter := inserter(t)
+	sync := func(id review.InstallationID) {
+		inTx(t, db, func(ctx context.Context, tx pg.Tx) error {
+			return inserter.Sync(ctx, tx, queue.SyncArgs{InstallationID: id}, time.Now().Add(time.Minute))
+		})
+	}
+	for range 3 {
+		sync(7)
+		sync(8)
+	}
+	if got := count(t, db); got != 2 {
+		t.Errorf("%d jobs of two installations", got)
+	}
+	if _, err := db.Pool().Exec(t.Context(), `UPDATE river_job SET state = 'completed', finalized_at = now() WHERE args->>'installation_id' = '7'`); err != nil {
+		t.Fatal(err)
+	}
+	sync(7)
+	sync(8)
+	if got := count(t, db); got != 3 {
+		t.Errorf("%d jobs after one has ended", got)
 	}
 }

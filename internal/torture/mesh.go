@@ -81,6 +81,7 @@ func (r *runner) processes(bin, databaseURL string) ([]*process, error) {
 		if r.plan.RescueAfter > 0 {
 			env = append(env, "OPENRABBIT_RESCUE_AFTER="+r.plan.RescueAfter.String())
 		}
+		env = append(env, r.plan.OrchestratorEnv...)
 		all = append(all, one(fmt.Sprintf("orchestrator-%d", i+1), "orchestrator", env...))
 	}
 	return all, nil

@@ -28,6 +28,8 @@ type Plan struct {
 	GitHub []githubtest.Fault
 	// JobTimeout and RescueAfter are the orchestrator's horizons; 0 means its defaults.
 	JobTimeout, RescueAfter time.Duration
+	// OrchestratorEnv is added to the environment of the orchestrators.
+	OrchestratorEnv []string
 	// ModelDelay is how long the model takes for an answer.
 	ModelDelay time.Duration
 	// Patience bounds the wait until all is drained, Quiet is how long nothing new may happen after it.

@@ -31,20 +31,7 @@ const (
 // Run carries out a plan with the binaries in bin and the database db, which must be migrated. Processes write to output.
 // An error means that the run did not come to its end; the verdict then is of what there is.
 func Run(ctx context.Context, plan Plan, bin string, db *pg.DB, databaseURL string, log *Log, output io.Writer) (Verdict, error) {
-	if plan.Orchestrators == 0 {
-		plan.Orchestrators = 2
-	}
-	if plan.Workers == 0 {
-		plan.Workers = defaultWorkers
-	}
-	if plan.Live == 0 {
-		plan.Live = defaultLive
-	}
-	r := &runner{plan: plan, db: db, heads: map[int]string{}}
-	r.fleet = &fleet{
-		faults: &faults{left: append([]Fault(nil), plan.Faults...)}, log: log, output: &lockedWriter{w: output},
-		running: r.running, freezes: make(chan *process),
-	}
+	r := newRunner(plan, db, log, output)
 	if err := r.standIns(); err != nil {
 		return Verdict{}, err
 	}
@@ -74,6 +61,24 @@ func Run(ctx context.Context, plan Plan, bin string, db *pg.DB, databaseURL stri
 		err = errors.Join(err, fmt.Errorf("requests that GitHub would not understand: %s", strings.Join(problems, "; ")))
 	}
 	return Check(log.Events(), r.shown()), err
+}
+
+func newRunner(plan Plan, db *pg.DB, log *Log, output io.Writer) *runner {
+	if plan.Orchestrators == 0 {
+		plan.Orchestrators = 2
+	}
+	if plan.Workers == 0 {
+		plan.Workers = defaultWorkers
+	}
+	if plan.Live == 0 {
+		plan.Live = defaultLive
+	}
+	r := &runner{plan: plan, db: db, heads: map[int]string{}}
+	r.fleet = &fleet{
+		faults: &faults{left: append([]Fault(nil), plan.Faults...)}, log: log, output: &lockedWriter{w: output},
+		running: r.running, freezes: make(chan *process),
+	}
+	return r
 }
 
 type runner struct {

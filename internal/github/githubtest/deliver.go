@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -59,19 +58,7 @@ func (s *Server) Deliver(ctx context.Context, url string, d Delivery) (status in
 	if d.GUID == "" {
 		d.GUID = guidOf()
 	}
-	rec := &delivery{guid: d.GUID, event: d.Event, url: url, body: body, at: s.o.Now()}
-	var about struct {
-		Action                   string
-		Installation, Repository struct{ ID int64 }
-	}
-	if json.Unmarshal(body, &about) == nil {
-		rec.action, rec.installationID, rec.repositoryID = about.Action, about.Installation.ID, about.Repository.ID
-	}
-	s.mu.Lock()
-	rec.id = s.id()
-	rec.redelivery = slices.ContainsFunc(s.deliveries, func(o *delivery) bool { return o.guid == d.GUID })
-	s.deliveries = append(s.deliveries, rec)
-	s.mu.Unlock()
+	rec := s.recordDelivery(&delivery{guid: d.GUID, event: d.Event, url: url, body: body, at: s.o.Now()})
 	began := time.Now()
 	status, err = s.post(ctx, rec)
 	s.mu.Lock()
@@ -107,74 +94,4 @@ func (s *Server) post(ctx context.Context, d *delivery) (int, error) {
 func guidOf() string {
 	h := randomHex(16)
 	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-a" + h[17:20] + "-" + h[20:]
-}
-
-func (s *Server) deliveryObject(d *delivery) obj {
-	status := "OK"
-	if d.status < 200 || d.status > 299 {
-		status = "failed"
-	}
-	o := obj{
-		"id": d.id, "guid": d.guid, "delivered_at": stamp(d.at), "redelivery": d.redelivery, "duration": d.took.Seconds(), "status": status,
-		"status_code": d.status, "event": d.event, "action": orNil(d.action), "installation_id": nil, "repository_id": nil,
-	}
-	if d.installationID != 0 {
-		o["installation_id"] = d.installationID
-	}
-	if d.repositoryID != 0 {
-		o["repository_id"] = d.repositoryID
-	}
-	return o
-}
-
-// listDeliveries gives the newest first, cut by a cursor and not by page numbers.
-func (s *Server) listDeliveries(r *request) answer {
-	size := 30
-	if n, err := strconv.Atoi(r.query.Get("per_page")); err == nil && n > 0 {
-		size = min(n, 100)
-	}
-	all := slices.Clone(s.deliveries)
-	slices.Reverse(all)
-	if c := r.query.Get("cursor"); c != "" {
-		at := slices.IndexFunc(all, func(d *delivery) bool { return strconv.FormatInt(d.id, 10) == c })
-		if at < 0 {
-			return problem(http.StatusUnprocessableEntity, "Invalid cursor")
-		}
-		all = all[at:]
-	}
-	page := all[:min(len(all), size)]
-	list := make([]obj, len(page))
-	for i, d := range page {
-		list[i] = s.deliveryObject(d)
-	}
-	a := reply(http.StatusOK, list)
-	if len(all) > size {
-		a.header.Set("Link", fmt.Sprintf(`<%s/app/hook/deliveries?per_page=%d&cursor=%d>; rel="next"`, s.URL, size, all[size].id))
-	}
-	return a
-}
-
-func (s *Server) redeliver(r *request) answer {
-	at := slices.IndexFunc(s.deliveries, func(d *delivery) bool { return d.id == r.number("delivery_id") })
-	if at < 0 {
-		return notFound()
-	}
-	d := s.deliveries[at]
-	s.pending.Add(1)
-	go func() {
-		defer s.pending.Done()
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		go func() {
-			select {
-			case <-s.closed:
-				cancel()
-			case <-ctx.Done():
-			}
-		}()
-		if _, _, err := s.Deliver(ctx, d.url, Delivery{GUID: d.guid, Event: d.event, Payload: d.body}); err != nil {
-			s.o.Log.Warn("redelivery failed", "delivery", d.guid, "error", err)
-		}
-	}()
-	return reply(http.StatusAccepted, obj{})
 }

@@ -46,6 +46,8 @@ type Fault struct {
 	Delay time.Duration
 	// ApplyAfter is for Later.
 	ApplyAfter time.Duration
+	// After is how many requests that fit are let by first.
+	After int
 	// Times bounds how often it strikes; 0 means every time.
 	Times int
 	// Probability is the chance for each request that fits; 0 means always.
@@ -55,6 +57,7 @@ type Fault struct {
 // Armed is a fault in force.
 type Armed struct {
 	fault  Fault
+	passed int // requests let by, under the faults' lock
 	landed atomic.Int64
 	off    atomic.Bool
 }
@@ -95,6 +98,10 @@ func (f *faults) draw(route string) *Fault {
 			continue
 		}
 		if a.fault.Probability > 0 && f.dice.Float64() >= a.fault.Probability {
+			continue
+		}
+		if a.passed < a.fault.After {
+			a.passed++
 			continue
 		}
 		a.landed.Add(1)

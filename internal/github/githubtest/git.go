@@ -86,6 +86,9 @@ func (r *repository) commit(files map[string]string, message string, parents ...
 		c.files[path] = content
 	}
 	c.at = epoch.Add(time.Duration(r.made) * time.Minute)
+	if r.clock != nil {
+		c.at = r.clock()
+	}
 	r.made++
 	c.tree, _ = treeOf(c.files, "")
 	var raw strings.Builder

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sort"
 	"strings"
+	"time"
 )
 
 func (s *Server) listPulls(r *request) answer {
@@ -18,7 +19,18 @@ func (s *Server) listPulls(r *request) answer {
 			all = append(all, p)
 		}
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i].number > all[j].number })
+	at := func(p *pull) time.Time { return p.created }
+	if r.query.Get("sort") == "updated" {
+		at = func(p *pull) time.Time { return p.updated }
+	}
+	// GitHub sorts downwards when it is told no order, and upwards when it is told only the order.
+	down := r.query.Get("direction") == "desc" || r.query.Get("direction") == "" && r.query.Get("sort") == ""
+	sort.Slice(all, func(i, j int) bool {
+		if before, after := at(all[i]), at(all[j]); !before.Equal(after) {
+			return before.After(after) == down
+		}
+		return all[i].number > all[j].number == down
+	})
 	return listing(s, r, all, s.pullSimple)
 }
 

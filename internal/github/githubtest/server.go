@@ -106,6 +106,9 @@ type Server struct {
 	tokens        map[string]*caller
 	used          map[string]int // requests of the hour, by caller
 	deliveries    []*delivery
+	sent          map[string]bool // GUIDs
+	strange       DeliveryPages
+	listed        int // pages of deliveries
 	nextID        int64
 	lag           time.Duration
 	leaveBody     bool
@@ -123,7 +126,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		AppID: o.AppID, Slug: o.Slug, WebhookSecret: o.WebhookSecret, o: o, closed: make(chan struct{}),
 		repos: map[string]*repository{}, installations: map[int64]*installation{}, users: map[string]int64{},
-		tokens: map[string]*caller{}, used: map[string]int{}, nextID: 1000, faults: newFaults(o.Seed), routes: routes(),
+		tokens: map[string]*caller{}, used: map[string]int{}, sent: map[string]bool{}, nextID: 1000, faults: newFaults(o.Seed), routes: routes(),
 	}
 	var err error
 	if s.described, err = loadDescription(); err != nil {

@@ -18,7 +18,8 @@ type repository struct {
 	installation int64
 	branch       string // the default one
 	commits      map[string]*commit
-	made         int // commits, gone ones included
+	made         int              // commits, gone ones included
+	clock        func() time.Time // of commits; nil counts minutes
 	branches     map[string]string
 	pulls        map[int]*pull
 	checks       []*CheckRun

@@ -30,6 +30,7 @@ import (
 // options are what the command line says.
 type options struct {
 	pulls, kills, freezes, orchestrators, workers int
+	outage, errors                                int
 	seed                                          uint64
 	horizons, log, bin                            string
 	lost                                          float64
@@ -65,6 +66,8 @@ func main() {
 	var o options
 	flag.IntVar(&o.pulls, "pulls", 200, "pull requests to open")
 	flag.IntVar(&o.kills, "kills", 20, "kill -9 at random points of gateway and orchestrators")
+	flag.IntVar(&o.outage, "outage", 0, "instead: so many deliveries fail while everything is down; the kills are of the leader that looks for them")
+	flag.IntVar(&o.errors, "errors", 2, "pages of GitHub's list of deliveries that are answered 500, in an outage")
 	flag.IntVar(&o.freezes, "freezes", 0, "freezes of an orchestrator before its submit")
 	flag.Var(&o.faults, "fault", "a fault as service/point/action, may be repeated: orchestrator/model_called/kill")
 	flag.Uint64Var(&o.seed, "seed", 1, "what chooses points, redeliveries and second pushes")
@@ -89,7 +92,13 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options, out io.Writer) (torture.Verdict, error) {
+// verdict is what a run is told by.
+type verdict interface {
+	OK() bool
+	String() string
+}
+
+func run(ctx context.Context, o options, out io.Writer) (verdict, error) {
 	plan, err := o.plan()
 	if err != nil {
 		return torture.Verdict{}, err
@@ -131,9 +140,15 @@ func run(ctx context.Context, o options, out io.Writer) (torture.Verdict, error)
 		fmt.Fprintf(out, "%4.0f s: %d pull requests sent, %d reviews under way, %d faults landed, %d to come, %d frozen\n",
 			time.Since(began).Seconds(), p.Sent, p.Live, p.Landed, p.Waiting, p.Frozen)
 	}
-	verdict, err := torture.Run(ctx, plan, o.bin, db, server.URL(), torture.NewLog(file), file)
-	fmt.Fprintf(out, "%s\n%s", time.Since(began).Round(time.Second), verdict)
-	return verdict, err
+	var v verdict
+	if o.outage > 0 {
+		v, err = torture.RunOutage(ctx, torture.Outage{Deliveries: o.outage, PullRequests: o.pulls, Kills: o.kills, Errors: o.errors, Plan: plan},
+			o.bin, db, server.URL(), torture.NewLog(file), file)
+	} else {
+		v, err = torture.Run(ctx, plan, o.bin, db, server.URL(), torture.NewLog(file), file)
+	}
+	fmt.Fprintf(out, "%s\n%s", time.Since(began).Round(time.Second), v)
+	return v, err
 }
 
 // plan makes the plan of the options.
@@ -141,7 +156,10 @@ func (o options) plan() (torture.Plan, error) {
 	plan := torture.Plan{
 		Seed: o.seed, PullRequests: o.pulls, Redeliver: 0.2, Replay: 0.1, Supersede: 0.1,
 		Orchestrators: o.orchestrators, Workers: o.workers, ModelDelay: o.modelDelay, Patience: o.patience, Quiet: o.quiet,
-		Faults: append(o.faults, torture.RandomKills(o.seed, o.kills, o.pulls)...),
+		Faults: o.faults,
+	}
+	if o.outage == 0 {
+		plan.Faults = append(plan.Faults, torture.RandomKills(o.seed, o.kills, o.pulls)...)
 	}
 	for range o.freezes {
 		plan.Faults = append(plan.Faults, torture.Fault{Service: "orchestrator", Point: "before_submit", Action: failpoint.Freeze, Pass: 3})
