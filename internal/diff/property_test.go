@@ -131,6 +131,9 @@ func TestRandomEditsSurvivePrinting(t *testing.T) {
 		if err := Verify(&again.Files[0], one, two); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
+		if err := applies(&again.Files[0], one, two); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
 		checkLookup(t, &again.Files[0])
 		// One wrong byte anywhere is noticed.
 		if len(f.Hunks) > 0 && len(two) > 0 {
@@ -280,6 +283,9 @@ func TestGitItself(t *testing.T) {
 			if err := Verify(f, one, two); err != nil {
 				t.Errorf("%s: %v", style, err)
 			}
+			if err := applies(f, one, two); err != nil && !f.Binary {
+				t.Errorf("%s: %v", style, err)
+			}
 			checkLookup(t, f)
 		}
 		if again, err := Parse(strings.NewReader(Format(d)), Limits{}); err != nil || !equal(d, again) {
@@ -323,4 +329,25 @@ func compareNumstat(t *testing.T, d Diff, numstat, style string) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s:\ngot  %q\nwant %q", style, got, want)
 	}
+}
+
+// applies makes the file after the change from the one before it and the hunks, and compares.
+func applies(f *File, before, after []byte) error {
+	old := splitLines(before)
+	var made []byte
+	at := 0
+	for _, h := range f.Hunks {
+		from := first(h.OldStart, h.OldCount) - 1
+		made = append(made, bytes.Join(old[at:from], nil)...)
+		at = from + h.OldCount
+		for _, l := range h.Side(New) {
+			if made = append(made, l.Text...); !l.NoEOL {
+				made = append(made, '\n')
+			}
+		}
+	}
+	if made = append(made, bytes.Join(old[at:], nil)...); !bytes.Equal(made, after) {
+		return fmt.Errorf("the diff of %s does not lead from the one file to the other", f.Path())
+	}
+	return nil
 }
