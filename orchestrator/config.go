@@ -44,6 +44,9 @@ type Config struct {
 	ReviewLife time.Duration
 	// SweepEvery is how often reviews are looked for whose job has ended without them; 0 means a minute.
 	SweepEvery time.Duration
+	// Content is how much an installation may create on GitHub; 0 means GitHub's 80 a minute and 500 an hour, negative
+	// is no limit, for an Enterprise Server without any.
+	Content store.ContentLimits
 	// Limits are the ceilings of spending; zero ones are none but ReviewTokens', where 0 means 2 million and a negative
 	// number none.
 	Limits store.Limits
@@ -74,6 +77,9 @@ const (
 	defaultReviewLife   = 24 * time.Hour
 	defaultSweepEvery   = time.Minute
 	defaultReviewTokens = 2_000_000
+	// What GitHub documents for content that is created.
+	defaultContentMinute = 80
+	defaultContentHour   = 500
 
 	// publishReserve is the part of an attempt that is kept for publishing.
 	publishReserve = 40 * time.Second
@@ -84,10 +90,19 @@ func ConfigFromEnv(env *config.Env) Config {
 	env.Require("GITHUB_APP_ID", "to call GitHub as the App")
 	env.Require("GITHUB_APP_PRIVATE_KEY", "to call GitHub as the App")
 	workers := env.Int("OPENRABBIT_WORKERS", 8, 1, 500)
-	const most = 1 << 50
+	const most, most32 = 1 << 50, 1 << 30
 	patience := env.Duration("OPENRABBIT_PATIENCE", defaultPatience)
 	if patience == 0 {
 		patience = -1
+	}
+	content := store.ContentLimits{
+		Minute: env.Int("OPENRABBIT_GITHUB_CONTENT_PER_MINUTE", defaultContentMinute, 0, most32),
+		Hour:   env.Int("OPENRABBIT_GITHUB_CONTENT_PER_HOUR", defaultContentHour, 0, most32),
+	}
+	for _, limit := range []*int{&content.Minute, &content.Hour} {
+		if *limit == 0 {
+			*limit = -1
+		}
 	}
 	reviewTokens := env.Int64("OPENRABBIT_BUDGET_REVIEW_TOKENS", defaultReviewTokens, 0, most)
 	if reviewTokens == 0 {
@@ -112,6 +127,7 @@ func ConfigFromEnv(env *config.Env) Config {
 		Settle:      env.Duration("OPENRABBIT_SETTLE", 0),
 		RetryBase:   env.Duration("OPENRABBIT_RETRY_BASE", 0),
 		Patience:    patience,
+		Content:     content,
 		Limits: store.Limits{
 			ReviewTokens:          reviewTokens,
 			RepositoryDayTokens:   env.Int64("OPENRABBIT_BUDGET_REPOSITORY_DAY_TOKENS", 0, 0, most),
@@ -141,6 +157,8 @@ func (c Config) withDefaults() Config {
 	set(&c.Patience, defaultPatience)
 	set(&c.ReviewLife, defaultReviewLife)
 	set(&c.SweepEvery, defaultSweepEvery)
+	set(&c.Content.Minute, defaultContentMinute)
+	set(&c.Content.Hour, defaultContentHour)
 	set(&c.Limits.ReviewTokens, defaultReviewTokens)
 	c.Limits.ReviewTokens = max(0, c.Limits.ReviewTokens)
 	return c

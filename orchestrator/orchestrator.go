@@ -144,6 +144,11 @@ func (o *Orchestrator) dial(name, target string, given grpc.ClientConnInterface,
 	return conn, nil
 }
 
+// installation gives the client of an installation, behind the limits that all workers keep together.
+func (o *Orchestrator) installation(id review.InstallationID) *github.Client {
+	return o.app.Installation(id).Behind(o.store.Gate(id, o.cfg.Content, nil))
+}
+
 // Close gives up the connections to the tiers, for who has made an orchestrator and does not run it.
 func (o *Orchestrator) Close() {
 	for _, c := range o.closers {

@@ -34,9 +34,6 @@ func (a *attempt) publish(ctx context.Context, result *review.Result) error {
 	if err := a.enter(ctx, review.StagePublish); err != nil {
 		return err
 	}
-	if err := a.allowed(ctx, store.ResourceCore, store.ResourceContent); err != nil {
-		return err
-	}
 	session, err := pg.Session(ctx, a.db)
 	if err != nil {
 		return err

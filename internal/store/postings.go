@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -31,9 +32,9 @@ func (p *Posting) Load(ctx context.Context) (post.State, error) {
 	}
 	var state post.State
 	var age float64
-	err := p.db.Pool().QueryRow(ctx, `SELECT stage, COALESCE(github_review_id, 0),
+	err := p.db.Pool().QueryRow(ctx, `SELECT stage, COALESCE(github_review_id, 0), COALESCE(tried, 'null'),
 		extract(epoch FROM clock_timestamp() - attempted_at)::float8 FROM postings WHERE review_id = $1`, string(p.id)).
-		Scan(&state.Stage, &state.ReviewID, &age)
+		Scan(&state.Stage, &state.ReviewID, &state.Tried, &age)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return post.State{}, nil
 	}
@@ -57,6 +58,18 @@ func (p *Posting) Advance(ctx context.Context, stage post.Stage, reviewID int64)
 			attempts = postings.attempts + CASE WHEN excluded.stage = 'intent' THEN 1 ELSE 0 END`,
 		string(p.id), string(stage), nullable(reviewID))
 	if err != nil {
+		return fmt.Errorf("write posting of review %s: %w", p.id, err)
+	}
+	return nil
+}
+
+// Learn implements post.Record. A posting that has no row yet has nothing that could be learned.
+func (p *Posting) Learn(ctx context.Context, tried []post.Tried) error {
+	content, err := json.Marshal(tried)
+	if err != nil {
+		return fmt.Errorf("write posting of review %s: %w", p.id, err)
+	}
+	if _, err := p.db.Pool().Exec(ctx, `UPDATE postings SET tried = $2 WHERE review_id = $1`, string(p.id), content); err != nil {
 		return fmt.Errorf("write posting of review %s: %w", p.id, err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -21,20 +22,28 @@ func TestPosting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.Posting(w.created(by(0, "opened", "", "a")).ID)
-	if state, err := p.Load(w.ctx()); err != nil || state != (post.State{}) {
+	if state, err := p.Load(w.ctx()); err != nil || !reflect.DeepEqual(state, post.State{}) {
 		t.Fatalf("at first: %+v, %v", state, err)
 	}
+	var tried []post.Tried
 	for _, step := range []post.State{
-		{Stage: post.StageIntent}, {Stage: post.StageIntent}, {Stage: post.StageDrafted, ReviewID: 8},
+		{Stage: post.StageIntent, Tried: []post.Tried{{Comment: "c", Form: 1, Cleared: true}, {Comment: "d", Refused: true}}},
+		{Stage: post.StageIntent}, {Stage: post.StageDrafted, ReviewID: 8},
 		{Stage: post.StageIntent}, {Stage: post.StageDrafted, ReviewID: 9}, {Stage: post.StageDone, ReviewID: 9},
 	} {
 		before := time.Now()
 		if err := p.Advance(w.ctx(), step.Stage, step.ReviewID); err != nil {
 			t.Fatal(err)
 		}
+		if len(step.Tried) > 0 {
+			if err := p.Learn(w.ctx(), step.Tried); err != nil {
+				t.Fatal(err)
+			}
+			tried = step.Tried
+		}
 		got, err := p.Load(w.ctx())
-		if err != nil || got.Stage != step.Stage || got.ReviewID != step.ReviewID {
-			t.Errorf("%+v, %v, want %+v", got, err, step)
+		if err != nil || got.Stage != step.Stage || got.ReviewID != step.ReviewID || !slices.Equal(got.Tried, tried) {
+			t.Errorf("%+v, %v, want %+v and %v tried", got, err, step, tried)
 		}
 		if got.AttemptedAt.Before(before.Add(-time.Second)) || got.AttemptedAt.After(time.Now().Add(time.Second)) {
 			t.Errorf("attempted at %v, want about now", got.AttemptedAt)
@@ -109,40 +118,6 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-func TestRateLimits(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	blocked := func(id review.InstallationID, r store.Resource) time.Time {
-		t.Helper()
-		until, err := w.BlockedUntil(w.ctx(), id, r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return until
-	}
-	hour := time.Now().Add(time.Hour).Truncate(time.Microsecond)
-	for _, until := range []time.Time{hour.Add(-time.Minute), hour, hour.Add(-2 * time.Minute)} {
-		if err := w.Block(w.ctx(), installation, store.ResourceContent, until); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := blocked(installation, store.ResourceContent); !got.Equal(hour) {
-		t.Errorf("blocked until %v, want the latest, %v", got, hour)
-	}
-	if got := blocked(installation, store.ResourceCore); !got.IsZero() {
-		t.Errorf("the other resource is blocked until %v", got)
-	}
-	if got := blocked(installation+1, store.ResourceContent); !got.IsZero() {
-		t.Errorf("another installation is blocked until %v", got)
-	}
-	if err := w.Block(w.ctx(), installation, store.ResourceCore, time.Now().Add(-time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if got := blocked(installation, store.ResourceCore); !got.IsZero() {
-		t.Errorf("blocked until %v, which has passed", got)
-	}
-}
-
 func TestCleanUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -154,13 +129,14 @@ func TestCleanUp(t *testing.T) {
 			('a', 'e', 'p', 'b', now() - interval '25 hours'), ('b', 'e', 'p', 'b', now() - interval '23 hours')`,
 		`INSERT INTO model_calls (installation_id, request_hash, purpose, created_at) VALUES
 			(1, 'a', 'p', now() - interval '31 days'), (1, 'b', 'p', now() - interval '29 days')`,
+		`INSERT INTO content_requests (installation_id, units, at) VALUES (1, 1, now() - interval '3 hours'), (1, 1, now() - interval '1 hour')`,
 	} {
 		if _, err := w.db.Pool().Exec(w.ctx(), sql); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := w.CleanUp(w.ctx(), store.Retention{})
-	if want := (store.Cleaned{Deliveries: 4500, Quarantine: 1, ModelCalls: 1}); err != nil || got != want {
+	if want := (store.Cleaned{Deliveries: 4500, Quarantine: 1, ModelCalls: 1, ContentRequests: 1}); err != nil || got != want {
 		t.Errorf("cleaned %+v, %v, want %+v", got, err, want)
 	}
 	if got, err := w.CleanUp(w.ctx(), store.Retention{Deliveries: time.Hour}); err != nil || got.Deliveries != 1 {
