@@ -2,10 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -23,6 +19,7 @@ import (
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
 	"github.com/openrabbit/openrabbit/internal/github"
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
+	"github.com/openrabbit/openrabbit/internal/github/githubtest/fixture"
 	"github.com/openrabbit/openrabbit/internal/pg"
 	"github.com/openrabbit/openrabbit/internal/pg/pgtest"
 	"github.com/openrabbit/openrabbit/internal/queue"
@@ -97,11 +94,7 @@ var defaultFindings = []scripted{
 
 func newHall(t *testing.T) *hall {
 	t.Helper()
-	server, err := githubtest.New(githubtest.Options{PrivateKeyPEM: appKey()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
+	server := fixture.New(t, githubtest.Options{})
 	app, err := github.NewApp(github.AppConfig{
 		AppID: server.AppID, PrivateKey: config.NewSecret(server.PrivateKeyPEM()), APIURL: server.URL, Timeout: 10 * time.Second,
 	}, nil)
@@ -136,15 +129,6 @@ func newHall(t *testing.T) *hall {
 	})
 	return h
 }
-
-// appKey is the App's key of all halls: making one takes long.
-var appKey = sync.OnceValue(func() string {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return ""
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
-})
 
 // world adds a repository.
 func (h *hall) world(t *testing.T) *world {

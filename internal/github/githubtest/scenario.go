@@ -31,6 +31,29 @@ func (s *Server) AddRepository(fullName string, id, installationID int64, files 
 	return r.branches[r.branch], nil
 }
 
+// RemoveRepository takes a repository away, as if it was deleted or the App lost its access.
+func (s *Server) RemoveRepository(fullName string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.repos, strings.ToLower(fullName))
+}
+
+// RenameRepository gives a repository another "owner/name". Requests for the old one are redirected.
+func (s *Server) RenameRepository(fullName, newName string) error {
+	owner, name, ok := strings.Cut(newName, "/")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.repository(fullName)
+	if r == nil || !ok {
+		return fmt.Errorf("rename repository: no repository %s, or %q is not \"owner/name\"", fullName, newName)
+	}
+	delete(s.repos, strings.ToLower(fullName))
+	s.renamed[strings.ToLower(fullName)] = r
+	r.owner, r.name = owner, name
+	s.repos[strings.ToLower(newName)] = r
+	return nil
+}
+
 // PullRequestSpec is a pull request to open. Base and Head are all files of their side.
 type PullRequestSpec struct {
 	Title, Body string

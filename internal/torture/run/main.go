@@ -29,12 +29,13 @@ import (
 
 // options are what the command line says.
 type options struct {
-	pulls, kills, freezes, orchestrators, workers int
-	seed                                          uint64
-	horizons, log, bin                            string
-	lost                                          float64
-	faults                                        faultList
-	modelDelay, patience, quiet                   time.Duration
+	pulls, kills, freezes, cuts, orchestrators, workers int
+	seed                                                uint64
+	horizons, log, bin                                  string
+	naive                                               bool
+	lost                                                float64
+	faults                                              faultList
+	modelDelay, patience, quiet                         time.Duration
 }
 
 // faultList is a flag that may be given again and again.
@@ -66,6 +67,8 @@ func main() {
 	flag.IntVar(&o.pulls, "pulls", 200, "pull requests to open")
 	flag.IntVar(&o.kills, "kills", 20, "kill -9 at random points of gateway and orchestrators")
 	flag.IntVar(&o.freezes, "freezes", 0, "freezes of an orchestrator before its submit")
+	flag.IntVar(&o.cuts, "cuts", 0, "freezes after which the process's database sessions are ended too")
+	flag.BoolVar(&o.naive, "naive", false, "build the services with a naive body of the posting step, which is to be caught")
 	flag.Var(&o.faults, "fault", "a fault as service/point/action, may be repeated: orchestrator/model_called/kill")
 	flag.Uint64Var(&o.seed, "seed", 1, "what chooses points, redeliveries and second pushes")
 	flag.StringVar(&o.horizons, "horizons", "short", "short: job timeout 8 s, rescue after 10 s; default: the orchestrator's")
@@ -111,7 +114,11 @@ func run(ctx context.Context, o options, out io.Writer) (torture.Verdict, error)
 	if o.bin == "" {
 		o.bin = filepath.Join(dir, "bin")
 		fmt.Fprintln(out, "building the services")
-		if err := torture.Build(ctx, o.bin); err != nil {
+		build := torture.Build
+		if o.naive {
+			build = torture.BuildNaive
+		}
+		if err := build(ctx, o.bin); err != nil {
 			return torture.Verdict{}, err
 		}
 	}
@@ -143,8 +150,10 @@ func (o options) plan() (torture.Plan, error) {
 		Orchestrators: o.orchestrators, Workers: o.workers, ModelDelay: o.modelDelay, Patience: o.patience, Quiet: o.quiet,
 		Faults: append(o.faults, torture.RandomKills(o.seed, o.kills, o.pulls)...),
 	}
-	for range o.freezes {
-		plan.Faults = append(plan.Faults, torture.Fault{Service: "orchestrator", Point: "before_submit", Action: failpoint.Freeze, Pass: 3})
+	for i := range o.freezes + o.cuts {
+		plan.Faults = append(plan.Faults, torture.Fault{
+			Service: "orchestrator", Point: "before_submit", Action: failpoint.Freeze, Pass: 3, Cut: i >= o.freezes,
+		})
 	}
 	switch o.horizons {
 	case "default":
