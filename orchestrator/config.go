@@ -42,6 +42,8 @@ type Config struct {
 	Patience time.Duration
 	// ReviewLife is the age at which a review that could never be finished fails; 0 means a day.
 	ReviewLife time.Duration
+	// VerifyAfter is when GitHub is looked at once more after a review was posted; 0 means a minute.
+	VerifyAfter time.Duration
 	// SweepEvery is how often reviews are looked for whose job has ended without them; 0 means a minute.
 	SweepEvery time.Duration
 	// Content is how much an installation may create on GitHub; 0 means GitHub's 80 a minute and 500 an hour, negative
@@ -76,6 +78,7 @@ const (
 	defaultPatience     = 15 * time.Minute
 	defaultReviewLife   = 24 * time.Hour
 	defaultSweepEvery   = time.Minute
+	defaultVerifyAfter  = time.Minute
 	defaultReviewTokens = 2_000_000
 	// What GitHub documents for content that is created.
 	defaultContentMinute = 80
@@ -127,6 +130,7 @@ func ConfigFromEnv(env *config.Env) Config {
 		Settle:      env.Duration("OPENRABBIT_SETTLE", 0),
 		RetryBase:   env.Duration("OPENRABBIT_RETRY_BASE", 0),
 		Patience:    patience,
+		VerifyAfter: env.Duration("OPENRABBIT_VERIFY_AFTER", 0),
 		Content:     content,
 		Limits: store.Limits{
 			ReviewTokens:          reviewTokens,
@@ -157,6 +161,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Patience, defaultPatience)
 	set(&c.ReviewLife, defaultReviewLife)
 	set(&c.SweepEvery, defaultSweepEvery)
+	set(&c.VerifyAfter, defaultVerifyAfter)
 	set(&c.Content.Minute, defaultContentMinute)
 	set(&c.Content.Hour, defaultContentHour)
 	set(&c.Limits.ReviewTokens, defaultReviewTokens)

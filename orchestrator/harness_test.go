@@ -333,11 +333,11 @@ func (w *world) concluded(id review.ID, want string) githubtest.CheckRun {
 	return run
 }
 
-// submitted gives the reviews that people see.
+// submitted gives the reviews that people see. A reply in a thread, which GitHub keeps as a review of its own, is none.
 func (w *world) submitted(number int) []githubtest.Review {
 	var out []githubtest.Review
 	for _, r := range w.github.Reviews(w.repo, number) {
-		if r.State != "PENDING" {
+		if reply := len(r.Comments) == 1 && r.Comments[0].InReplyTo != 0; r.State != "PENDING" && !reply {
 			out = append(out, r)
 		}
 	}

@@ -17,6 +17,8 @@ type metrics struct {
 	slice    prometheus.Histogram
 	comments *prometheus.CounterVec
 	calls    *prometheus.CounterVec
+	threads  *prometheus.CounterVec
+	doubles  *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -41,8 +43,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "openrabbit_model_questions_total", Help: "Questions to the model tier, by outcome; stored ones cost nothing.",
 		}, []string{"outcome"}),
+		threads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openrabbit_threads_total", Help: "Threads of findings that a later revision fixed: answered, resolved.",
+		}, []string{"outcome"}),
+		doubles: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openrabbit_posting_anomalies_total",
+			Help: "What the look at GitHub a while after posting found and should not have: review_twice, walkthrough_twice, review_missing. Alert on any.",
+		}, []string{"kind"}),
 	}
-	for _, c := range []prometheus.Collector{m.ended, m.attempts, m.age, m.slice, m.comments, m.calls} {
+	for _, c := range []prometheus.Collector{m.ended, m.attempts, m.age, m.slice, m.comments, m.calls, m.threads, m.doubles} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

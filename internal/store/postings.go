@@ -16,14 +16,22 @@ import (
 
 // Posting is the durable memory of how far the posting of one review came.
 type Posting struct {
-	db *pg.DB
-	id review.ID
+	db          *pg.DB
+	id          review.ID
+	verifyAfter time.Duration
 }
 
 var _ post.Record = (*Posting)(nil)
 
 // Posting gives the record of one review's posting.
 func (s *Store) Posting(id review.ID) *Posting { return &Posting{db: s.db, id: id} }
+
+// Verified makes the posting due for DueVerification so long after the review became visible; 0 is never.
+func (p *Posting) Verified(after time.Duration) *Posting {
+	verified := *p
+	verified.verifyAfter = after
+	return &verified
+}
 
 // Load reads the state. AttemptedAt is on this process's clock: only the database's clock measured how long ago it was.
 func (p *Posting) Load(ctx context.Context) (post.State, error) {
@@ -51,12 +59,16 @@ func (p *Posting) Advance(ctx context.Context, stage post.Stage, reviewID int64)
 	if !known(p.id) {
 		return fmt.Errorf("write posting of review %s: %w", p.id, ErrNotFound)
 	}
-	_, err := p.db.Pool().Exec(ctx, `INSERT INTO postings (review_id, stage, github_review_id, attempted_at, attempts)
-		VALUES ($1, $2, $3, clock_timestamp(), 1)
+	var verify *time.Duration
+	if p.verifyAfter > 0 && reviewID != 0 && (stage == post.StageSubmitted || stage == post.StageDone) {
+		verify = &p.verifyAfter
+	}
+	_, err := p.db.Pool().Exec(ctx, `INSERT INTO postings (review_id, stage, github_review_id, attempted_at, attempts, verify_at)
+		VALUES ($1, $2, $3, clock_timestamp(), 1, clock_timestamp() + $4::interval)
 		ON CONFLICT (review_id) DO UPDATE SET stage = excluded.stage, github_review_id = excluded.github_review_id,
-			attempted_at = excluded.attempted_at,
+			attempted_at = excluded.attempted_at, verify_at = excluded.verify_at,
 			attempts = postings.attempts + CASE WHEN excluded.stage = 'intent' THEN 1 ELSE 0 END`,
-		string(p.id), string(stage), nullable(reviewID))
+		string(p.id), string(stage), nullable(reviewID), verify)
 	if err != nil {
 		return fmt.Errorf("write posting of review %s: %w", p.id, err)
 	}

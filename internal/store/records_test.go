@@ -96,24 +96,20 @@ func TestFindings(t *testing.T) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	posted, err := w.PostedFingerprints(w.ctx(), repository, number)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[finding.Fingerprint]review.ID{"v1:1": first, "v1:2": first, "v1:4": second}
-	if d := cmp.Diff(want, posted); d != "" {
-		t.Error(d)
-	}
 	shown, err := w.ShownFindings(w.ctx(), repository, number)
 	if err != nil || len(shown) != 3 {
 		t.Fatalf("%d shown, %v", len(shown), err)
 	}
-	for i, fp := range []finding.Fingerprint{"v1:1", "v1:2", "v1:4"} {
-		if shown[i].Finding.Fingerprint != fp {
-			t.Errorf("shown %d is %s, want %s", i, shown[i].Finding.Fingerprint, fp)
+	for i, want := range []struct {
+		fingerprint finding.Fingerprint
+		review      review.ID
+		head        string
+	}{{"v1:1", first, "a"}, {"v1:2", first, "a"}, {"v1:4", second, "b"}} {
+		if got := shown[i]; got.Finding.Fingerprint != want.fingerprint || got.Review != want.review || got.Head != want.head {
+			t.Errorf("shown %d is %+v, want %+v", i, got, want)
 		}
 	}
-	if other, err := w.PostedFingerprints(w.ctx(), repository, number+1); err != nil || len(other) != 0 {
+	if other, err := w.ShownFindings(w.ctx(), repository, number+1); err != nil || len(other) != 0 {
 		t.Errorf("another pull request's: %v, %v", other, err)
 	}
 }

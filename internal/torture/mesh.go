@@ -78,6 +78,8 @@ func (r *runner) processes(bin, databaseURL string) ([]*process, error) {
 			"GITHUB_APP_PRIVATE_KEY=" + r.github.PrivateKeyPEM(), "OPENRABBIT_PARSER_TARGET=" + addr["parser"],
 			"OPENRABBIT_LLM_TARGET=" + addr["llm"], "OPENRABBIT_ORCHESTRATOR_ADMIN_ADDR=" + free,
 			"OPENRABBIT_WORKERS=" + fmt.Sprint(r.plan.Workers), "OPENRABBIT_GITHUB_TIMEOUT=2s",
+			// What the protocol lets through is to be seen, not mended.
+			"OPENRABBIT_VERIFY_AFTER=24h",
 			// A run makes in minutes what GitHub allows in hours, all for one installation.
 			"OPENRABBIT_GITHUB_CONTENT_PER_MINUTE=0", "OPENRABBIT_GITHUB_CONTENT_PER_HOUR=0"}
 		if r.plan.JobTimeout > 0 {

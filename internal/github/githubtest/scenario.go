@@ -208,6 +208,29 @@ func (s *Server) AddReview(fullName string, number int, review Review) (id int64
 	return id, err
 }
 
+// Renumber gives the comments of a pull request's n-th submitted review new ids, and gives them: for a review that was
+// added as a copy of another one.
+func (s *Server) Renumber(fullName string, number, n int) []int64 {
+	var ids []int64
+	_ = s.edit(fullName, number, func(p *pull) error { // of no pull request: no ids
+		for _, r := range p.reviews {
+			if r.State == statePending {
+				continue
+			}
+			if n--; n >= 0 {
+				continue
+			}
+			for i := range r.Comments {
+				r.Comments[i].ID, r.Comments[i].ReviewID = s.id(), r.ID
+				ids = append(ids, r.Comments[i].ID)
+			}
+			break
+		}
+		return nil
+	})
+	return ids
+}
+
 // With gives a copy of files with changes; a changed file that is "" is deleted.
 func With(files, changed map[string]string) map[string]string {
 	all := maps.Clone(files)
