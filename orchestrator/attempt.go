@@ -100,25 +100,8 @@ func (a *attempt) begin(ctx context.Context) error {
 	case time.Since(row.CreatedAt) > a.cfg.ReviewLife:
 		return &ending{state: review.Failed, reason: reasonTooOld}
 	}
-	if err := a.allowed(ctx, store.ResourceCore); err != nil {
-		return err
-	}
-	a.gh = a.app.Installation(row.InstallationID)
+	a.gh = a.installation(row.InstallationID)
 	return a.enter(ctx, review.StageLoad)
-}
-
-// allowed pauses while GitHub wants the installation to be left alone.
-func (a *attempt) allowed(ctx context.Context, resources ...store.Resource) error {
-	for _, r := range resources {
-		until, err := a.store.BlockedUntil(ctx, a.row.InstallationID, r)
-		if err != nil {
-			return err
-		}
-		if !until.IsZero() {
-			return &pause{after: jitter(max(time.Until(until), time.Second)), why: "github limit"}
-		}
-	}
-	return nil
 }
 
 // enter is a stage's boundary: it writes the stage and sees whether the review was ended meanwhile. A resumed attempt

@@ -89,7 +89,7 @@ func (o *Orchestrator) showEnd(ctx context.Context, row store.Review, end ending
 	if row.Head == "" || row.CheckRunID == 0 && end.quiet {
 		return nil
 	}
-	gh := o.app.Installation(row.InstallationID)
+	gh := o.installation(row.InstallationID)
 	id := row.CheckRunID
 	if id == 0 {
 		var err error

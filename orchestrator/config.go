@@ -42,10 +42,15 @@ type Config struct {
 	Patience time.Duration
 	// ReviewLife is the age at which a review that could never be finished fails; 0 means a day.
 	ReviewLife time.Duration
+	// VerifyAfter is when GitHub is looked at once more after a review was posted; 0 means a minute.
+	VerifyAfter time.Duration
 	// SweepEvery is how often reviews are looked for whose job has ended without them; 0 means a minute.
 	SweepEvery time.Duration
 	// Missed says how it is looked for what GitHub did not get to us.
 	Missed Missed
+	// Content is how much an installation may create on GitHub; 0 means GitHub's 80 a minute and 500 an hour, negative
+	// is no limit, for an Enterprise Server without any.
+	Content store.ContentLimits
 	// Limits are the ceilings of spending; zero ones are none but ReviewTokens', where 0 means 2 million and a negative
 	// number none.
 	Limits store.Limits
@@ -77,7 +82,11 @@ const (
 	defaultPatience     = 15 * time.Minute
 	defaultReviewLife   = 24 * time.Hour
 	defaultSweepEvery   = time.Minute
+	defaultVerifyAfter  = time.Minute
 	defaultReviewTokens = 2_000_000
+	// What GitHub documents for content that is created.
+	defaultContentMinute = 80
+	defaultContentHour   = 500
 
 	// publishReserve is the part of an attempt that is kept for publishing.
 	publishReserve = 40 * time.Second
@@ -88,12 +97,21 @@ func ConfigFromEnv(env *config.Env) Config {
 	env.Require("GITHUB_APP_ID", "to call GitHub as the App")
 	env.Require("GITHUB_APP_PRIVATE_KEY", "to call GitHub as the App")
 	workers := env.Int("OPENRABBIT_WORKERS", 8, 1, 500)
-	const most = 1 << 50
+	const most, most32 = 1 << 50, 1 << 30
 	never := func(d time.Duration) time.Duration {
 		if d == 0 {
 			return -1
 		}
 		return d
+	}
+	content := store.ContentLimits{
+		Minute: env.Int("OPENRABBIT_GITHUB_CONTENT_PER_MINUTE", defaultContentMinute, 0, most32),
+		Hour:   env.Int("OPENRABBIT_GITHUB_CONTENT_PER_HOUR", defaultContentHour, 0, most32),
+	}
+	for _, limit := range []*int{&content.Minute, &content.Hour} {
+		if *limit == 0 {
+			*limit = -1
+		}
 	}
 	reviewTokens := env.Int64("OPENRABBIT_BUDGET_REVIEW_TOKENS", defaultReviewTokens, 0, most)
 	if reviewTokens == 0 {
@@ -125,6 +143,8 @@ func ConfigFromEnv(env *config.Env) Config {
 			AskAgain:   env.Duration("OPENRABBIT_REDELIVER_AGAIN", 0),
 			SweepEvery: never(env.Duration("OPENRABBIT_SWEEP_EVERY", defaultSweepOfAll)),
 		},
+		VerifyAfter: env.Duration("OPENRABBIT_VERIFY_AFTER", 0),
+		Content:     content,
 		Limits: store.Limits{
 			ReviewTokens:          reviewTokens,
 			RepositoryDayTokens:   env.Int64("OPENRABBIT_BUDGET_REPOSITORY_DAY_TOKENS", 0, 0, most),
@@ -156,6 +176,9 @@ func (c Config) withDefaults() Config {
 	set(&c.ReviewLife, defaultReviewLife)
 	set(&c.SweepEvery, defaultSweepEvery)
 	c.Missed = c.Missed.withDefaults()
+	set(&c.VerifyAfter, defaultVerifyAfter)
+	set(&c.Content.Minute, defaultContentMinute)
+	set(&c.Content.Hour, defaultContentHour)
 	set(&c.Limits.ReviewTokens, defaultReviewTokens)
 	c.Limits.ReviewTokens = max(0, c.Limits.ReviewTokens)
 	return c

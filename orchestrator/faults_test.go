@@ -71,7 +71,6 @@ func TestCrash(t *testing.T) {
 			})
 		}
 	}
-	t.Cleanup(func() { valid(t, h) })
 }
 
 // TestAmbiguousWrites loses the answer to each write, done or not. Nothing is there twice. The faults are of all
@@ -129,11 +128,11 @@ func TestRateLimit(t *testing.T) {
 			number, head := w.open(githubtest.PullRequestSpec{})
 			got := w.request(number, head)
 			w.eventually("everybody is told", func() bool {
-				until, err := w.store.BlockedUntil(t.Context(), w.installation, store.ResourceContent)
+				_, wait, err := w.store.Gate(w.installation, store.ContentLimits{}, nil).Enter(t.Context(), 0)
 				if err != nil {
 					t.Fatal(err)
 				}
-				return !until.IsZero()
+				return wait > 0
 			})
 			row := w.ended(got.Review.ID)
 			if row.State != review.Findings || armed.Landed() != 1 {

@@ -2,10 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -23,6 +19,7 @@ import (
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
 	"github.com/openrabbit/openrabbit/internal/github"
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
+	"github.com/openrabbit/openrabbit/internal/github/githubtest/fixture"
 	"github.com/openrabbit/openrabbit/internal/pg"
 	"github.com/openrabbit/openrabbit/internal/pg/pgtest"
 	"github.com/openrabbit/openrabbit/internal/queue"
@@ -101,12 +98,7 @@ var defaultFindings = []scripted{
 func newHall(t *testing.T) *hall {
 	t.Helper()
 	h := &hall{model: newFakeModel(), parser: &fakeParser{}, log: &logBuffer{}, failpoints: map[string]failpoint{}}
-	server, err := githubtest.New(githubtest.Options{PrivateKeyPEM: appKey(),
-		Now: func() time.Time { return time.Now().Add(-time.Duration(h.ago.Load())) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
+	server := fixture.New(t, githubtest.Options{Now: func() time.Time { return time.Now().Add(-time.Duration(h.ago.Load())) }})
 	app, err := github.NewApp(github.AppConfig{
 		AppID: server.AppID, PrivateKey: config.NewSecret(server.PrivateKeyPEM()), APIURL: server.URL, Timeout: 10 * time.Second,
 	}, nil)
@@ -140,15 +132,6 @@ func newHall(t *testing.T) *hall {
 	})
 	return h
 }
-
-// appKey is the App's key of all halls: making one takes long.
-var appKey = sync.OnceValue(func() string {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return ""
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
-})
 
 // world adds a repository.
 func (h *hall) world(t *testing.T) *world {
@@ -353,11 +336,11 @@ func (w *world) concluded(id review.ID, want string) githubtest.CheckRun {
 	return run
 }
 
-// submitted gives the reviews that people see.
+// submitted gives the reviews that people see. A reply in a thread, which GitHub keeps as a review of its own, is none.
 func (w *world) submitted(number int) []githubtest.Review {
 	var out []githubtest.Review
 	for _, r := range w.github.Reviews(w.repo, number) {
-		if r.State != "PENDING" {
+		if reply := len(r.Comments) == 1 && r.Comments[0].InReplyTo != 0; r.State != "PENDING" && !reply {
 			out = append(out, r)
 		}
 	}

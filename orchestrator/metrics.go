@@ -19,6 +19,8 @@ type metrics struct {
 	calls    *prometheus.CounterVec
 	missed   *prometheus.CounterVec
 	swept    *prometheus.CounterVec
+	threads  *prometheus.CounterVec
+	doubles  *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -51,8 +53,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "openrabbit_swept_pull_requests_total",
 			Help: "Open pull requests that the sweep looked at: requested (a review), or why not.",
 		}, []string{"outcome"}),
+		threads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openrabbit_threads_total", Help: "Threads of findings that a later revision fixed: answered, resolved.",
+		}, []string{"outcome"}),
+		doubles: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openrabbit_posting_anomalies_total",
+			Help: "What the look at GitHub a while after posting found and should not have: review_twice, walkthrough_twice, review_missing. Alert on any.",
+		}, []string{"kind"}),
 	}
-	for _, c := range []prometheus.Collector{m.ended, m.attempts, m.age, m.slice, m.comments, m.calls, m.missed, m.swept} {
+	for _, c := range []prometheus.Collector{m.ended, m.attempts, m.age, m.slice, m.comments, m.calls, m.missed, m.swept, m.threads, m.doubles} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

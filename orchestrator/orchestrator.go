@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -144,6 +145,11 @@ func (o *Orchestrator) dial(name, target string, given grpc.ClientConnInterface,
 	return conn, nil
 }
 
+// installation gives the client of an installation, behind the limits that all workers keep together.
+func (o *Orchestrator) installation(id review.InstallationID) *github.Client {
+	return o.app.Installation(id).Behind(o.store.Gate(id, o.cfg.Content, nil))
+}
+
 // Close gives up the connections to the tiers, for who has made an orchestrator and does not run it.
 func (o *Orchestrator) Close() {
 	for _, c := range o.closers {
@@ -242,6 +248,16 @@ func (o *Orchestrator) jobStuck(ctx context.Context, p river.JobStuckHandlerPara
 	return river.JobStuckHandlerResult{AddWorkerSlot: true}
 }
 
+// clientID names this process in the job table: where it runs, its number there, and when it began. It shows whose a
+// job is.
+func clientID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%.40s.%d.%d", host, os.Getpid(), time.Now().UnixNano())
+}
+
 // riverClient makes the client that works our queues.
 func (o *Orchestrator) riverClient() (riverClient, error) {
 	workers := river.NewWorkers()
@@ -255,6 +271,7 @@ func (o *Orchestrator) riverClient() (riverClient, error) {
 		return nil, err
 	}
 	config := &river.Config{
+		ID: clientID(),
 		Queues: map[string]river.QueueConfig{
 			queue.Fast:        {MaxWorkers: o.cfg.Workers.Fast},
 			queue.Slow:        {MaxWorkers: o.cfg.Workers.Slow},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openrabbit/openrabbit/internal/diff"
 	"github.com/openrabbit/openrabbit/internal/finding"
 	"github.com/openrabbit/openrabbit/internal/github"
 	"github.com/openrabbit/openrabbit/internal/pg"
@@ -32,9 +31,6 @@ func (a *attempt) publish(ctx context.Context, result *review.Result) error {
 		return a.nextSlice(ctx)
 	}
 	if err := a.enter(ctx, review.StagePublish); err != nil {
-		return err
-	}
-	if err := a.allowed(ctx, store.ResourceCore, store.ResourceContent); err != nil {
 		return err
 	}
 	session, err := pg.Session(ctx, a.db)
@@ -73,6 +69,7 @@ func (a *attempt) publish(ctx context.Context, result *review.Result) error {
 	if err := a.saveFindings(ctx, chosen.stored(posted, false)); err != nil {
 		return err
 	}
+	a.threadsOf(ctx, posted)
 	a.count(ctx, posted)
 	meta.Refused = chosen.refused(posted)
 	if err := a.stillOurs(ctx, session); err != nil {
@@ -86,6 +83,9 @@ func (a *attempt) publish(ctx context.Context, result *review.Result) error {
 		return err
 	}
 	if err := a.fail(ctx, "walkthrough"); err != nil {
+		return err
+	}
+	if err := a.answerFixed(ctx, session, chosen.earlier, result); err != nil {
 		return err
 	}
 	if err := a.completeCheckRun(ctx, shown, &chosen, posted); err != nil {
@@ -126,32 +126,19 @@ func (a *attempt) takeTurn(ctx context.Context, session *pg.LockSession) error {
 
 // choose says where each finding is told.
 func (a *attempt) choose(ctx context.Context, result *review.Result, secret []byte) (selection, error) {
-	if a.diff == nil && len(result.Findings) > 0 {
+	if a.diff == nil {
 		d, err := a.gh.Diff(ctx, a.row.Repository, a.row.Number, a.pr)
 		if err != nil {
 			return selection{}, fmt.Errorf("read the diff: %w", err)
 		}
 		a.diff = &d
 	}
-	if a.diff == nil {
-		a.diff = &diff.Diff{}
-	}
 	if err := a.heal(ctx, secret); err != nil {
 		return selection{}, err
 	}
-	by, err := a.store.PostedFingerprints(ctx, a.row.RepositoryID, a.row.Number)
+	earlier, err := a.earlier(ctx)
 	if err != nil {
 		return selection{}, err
-	}
-	shown, err := a.store.ShownFindings(ctx, a.row.RepositoryID, a.row.Number)
-	if err != nil {
-		return selection{}, err
-	}
-	var earlier []store.StoredFinding
-	for _, f := range shown {
-		if by[f.Finding.Fingerprint] != a.row.ID {
-			earlier = append(earlier, f)
-		}
 	}
 	return choose(result, a.diff, earlier), nil
 }
@@ -171,7 +158,7 @@ func (a *attempt) meta(result *review.Result, secret []byte) render.Meta {
 // postReview brings the comments to GitHub.
 func (a *attempt) postReview(ctx context.Context, session *pg.LockSession, chosen *selection, marker string, secret []byte) (post.Result, error) {
 	steps := &steps{
-		attempt: a, Forge: a.gh.Forge(a.row.Repository, a.row.Number, ""), record: a.store.Posting(a.row.ID), session: session,
+		attempt: a, Forge: a.gh.Forge(a.row.Repository, a.row.Number, ""), record: a.store.Posting(a.row.ID).Verified(a.cfg.VerifyAfter), session: session,
 	}
 	return post.Publish(ctx, post.Deps{
 		Forge: steps, Record: steps, Fence: steps, Settle: a.cfg.Settle, Log: a.log,
@@ -179,6 +166,20 @@ func (a *attempt) postReview(ctx context.Context, session *pg.LockSession, chose
 		ReviewID: a.row.ID, Marker: marker, Head: a.row.Head, Comments: chosen.drafts(a.row.Repository),
 		ParseMarker: func(body string) (review.ID, bool) { return render.ParseMarker(secret, body) },
 	})
+}
+
+// threadsOf notes the threads that the review began. It is looked at once more later, so what fails here is not missed.
+func (a *attempt) threadsOf(ctx context.Context, posted post.Result) {
+	if len(posted.Posted) == 0 {
+		return
+	}
+	comments, err := a.gh.ReviewComments(ctx, a.row.Repository, a.row.Number)
+	if err == nil {
+		err = a.noteThreads(ctx, a.row.ID, posted.GitHubReviewID, comments)
+	}
+	if err != nil {
+		a.log.WarnContext(ctx, "threads of the review not noted", telemetry.KeyError, err)
+	}
 }
 
 // saveFindings writes where the findings were shown, whatever became of the review meanwhile.

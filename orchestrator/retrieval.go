@@ -64,7 +64,7 @@ func (o *Orchestrator) requestIndex(ctx context.Context, row store.Review, base 
 func (o *Orchestrator) addIndexWorker(workers *river.Workers) error {
 	err := river.AddWorkerSafely(workers, &indexWorker{store: o.retrieval.store, indexes: o.retrieval.indexes, embedder: o.retrieval.embedder,
 		parser: o.parser, log: o.log, slice: o.cfg.JobTimeout / 2, session: func(ctx context.Context) (lock, error) { return pg.Session(ctx, o.db) },
-		source: func(id review.InstallationID) indexSource { return o.app.Installation(id) }})
+		source: func(id review.InstallationID) indexSource { return o.installation(id) }})
 	if err != nil {
 		return fmt.Errorf("register worker: %w", err)
 	}

@@ -21,14 +21,16 @@ type selection struct {
 	comments []finding.Finding
 	// repeats are the fingerprints of findings that have a comment since an earlier review.
 	repeats map[finding.Fingerprint]bool
+	// earlier are the findings that other reviews showed.
+	earlier []earlierFinding
 	// capped is set when there are to be no comments at all.
 	capped bool
 }
 
 // choose decides. Earlier are the findings that other reviews of the pull request showed: what one of them said in a
 // comment is not said in a comment again; what stood in the walkthrough stands in the new one, which replaces it.
-func choose(r *review.Result, d *diff.Diff, earlier []store.StoredFinding) selection {
-	s := selection{told: *r, repeats: map[finding.Fingerprint]bool{}, capped: r.MaxComments <= 0}
+func choose(r *review.Result, d *diff.Diff, earlier []earlierFinding) selection {
+	s := selection{told: *r, earlier: earlier, repeats: map[finding.Fingerprint]bool{}, capped: r.MaxComments <= 0}
 	var old, fresh []finding.Finding
 	room := r.MaxComments
 	for _, f := range r.Findings {
@@ -69,10 +71,10 @@ func stand(n int) string {
 	return fmt.Sprintf("%d findings stand since an earlier revision: their comments are there already.", n)
 }
 
-// commented says whether a finding has had a comment.
-func commented(f finding.Finding, earlier []store.StoredFinding) bool {
-	return slices.ContainsFunc(earlier, func(e store.StoredFinding) bool {
-		return e.Shown == store.ShownComment && (e.Finding.Fingerprint == f.Fingerprint || finding.Same(e.Finding, f))
+// commented says whether a finding has had a comment: it is the same as one that did, where that one's code stands now.
+func commented(f finding.Finding, earlier []earlierFinding) bool {
+	return slices.ContainsFunc(earlier, func(e earlierFinding) bool {
+		return e.Shown == store.ShownComment && (e.Finding.Fingerprint == f.Fingerprint || finding.Same(e.now(), f))
 	})
 }
 

@@ -35,12 +35,12 @@ func found(n, line int) finding.Finding {
 
 func TestChoose(t *testing.T) {
 	t.Parallel()
-	commented := store.StoredFinding{Finding: found(1, 1), Shown: store.ShownComment}
-	inWalkthrough := store.StoredFinding{Finding: found(2, 2), Shown: store.ShownWalkthrough}
+	commented := earlierFinding{StoredFinding: store.StoredFinding{Finding: found(1, 1), Shown: store.ShownComment}}
+	inWalkthrough := earlierFinding{StoredFinding: store.StoredFinding{Finding: found(2, 2), Shown: store.ShownWalkthrough}}
 	for name, tt := range map[string]struct {
 		findings []finding.Finding
 		limit    int
-		earlier  []store.StoredFinding
+		earlier  []earlierFinding
 		// comments are the numbers of the findings that get one, repeats of those that had one, beyond and unplaced of
 		// those that stand in the walkthrough.
 		comments, repeats, beyond, unplaced []int
@@ -50,15 +50,15 @@ func TestChoose(t *testing.T) {
 		"no place":      {findings: []finding.Finding{found(1, 0), found(2, 2)}, limit: 10, comments: []int{2}, unplaced: []int{1}},
 		"place is gone": {findings: []finding.Finding{found(1, 99), found(2, 2)}, limit: 10, comments: []int{2}, unplaced: []int{1}},
 		"repeat": {
-			findings: []finding.Finding{found(1, 1), found(2, 2)}, limit: 10, earlier: []store.StoredFinding{commented},
+			findings: []finding.Finding{found(1, 1), found(2, 2)}, limit: 10, earlier: []earlierFinding{commented},
 			comments: []int{2}, repeats: []int{1},
 		},
 		"repeats take no room": {
 			findings: []finding.Finding{found(1, 1), found(2, 2), found(3, 3), found(4, 4)}, limit: 2,
-			earlier: []store.StoredFinding{commented}, comments: []int{2, 3}, repeats: []int{1}, beyond: []int{4},
+			earlier: []earlierFinding{commented}, comments: []int{2, 3}, repeats: []int{1}, beyond: []int{4},
 		},
 		"what stood in the walkthrough may get a comment": {
-			findings: []finding.Finding{found(2, 2)}, limit: 2, earlier: []store.StoredFinding{inWalkthrough}, comments: []int{2},
+			findings: []finding.Finding{found(2, 2)}, limit: 2, earlier: []earlierFinding{inWalkthrough}, comments: []int{2},
 		},
 		"no comments at all": {
 			findings: []finding.Finding{found(1, 1), found(2, 0)}, limit: 0, unplaced: []int{1, 2},

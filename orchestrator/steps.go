@@ -63,6 +63,11 @@ func (s *steps) Advance(ctx context.Context, stage post.Stage, id int64) error {
 	return nil
 }
 
+// Learn implements post.Record.
+func (s *steps) Learn(ctx context.Context, tried []post.Tried) error {
+	return s.record.Learn(ctx, tried)
+}
+
 // Check implements post.Fence. The lock is looked at last: nothing comes between it and what it guards.
 func (s *steps) Check(ctx context.Context) error {
 	row, err := s.store.Review(ctx, s.row.ID)

@@ -33,7 +33,7 @@ type endedJobs interface {
 
 // sweeper ends the reviews whose job has ended without them: the worker was killed in its last attempt, or somebody
 // cancelled or deleted the job in River UI. It also closes check runs of reviews that were cancelled while no worker
-// had them. Every orchestrator sweeps; doing it twice is fine.
+// had them, and looks once more at what was posted. Every orchestrator sweeps; doing it twice is fine.
 type sweeper struct {
 	*Orchestrator
 	jobs endedJobs
@@ -50,7 +50,7 @@ func (s *sweeper) run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		for _, sweep := range []func(context.Context) error{s.ended, s.orphans} {
+		for _, sweep := range []func(context.Context) error{s.ended, s.orphans, s.verify} {
 			if err := sweep(ctx); err != nil && ctx.Err() == nil {
 				s.log.WarnContext(ctx, "sweep failed", telemetry.KeyError, err)
 			}

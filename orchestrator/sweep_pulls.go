@@ -49,7 +49,7 @@ type syncWorker struct {
 
 func newSyncWorker(o *Orchestrator) *syncWorker {
 	return &syncWorker{Orchestrator: o, installations: o.app.Installations,
-		pulls: func(id review.InstallationID) pulls { return o.app.Installation(id) }}
+		pulls: func(id review.InstallationID) pulls { return o.installation(id) }}
 }
 
 // Work implements river.Worker.
@@ -64,7 +64,7 @@ func (w *syncWorker) Work(ctx context.Context, job *river.Job[queue.SyncArgs]) e
 	p := &sweepPass{syncWorker: w, installation: job.Args.InstallationID, gh: w.pulls(job.Args.InstallationID),
 		last: job.Attempt >= job.MaxAttempts, until: time.Now().Add(w.cfg.JobTimeout - w.cfg.reserve())}
 	more, err := p.run(ctx)
-	switch wait, limited := w.limited(ctx, job.Args.InstallationID, err); {
+	switch wait, limited := retryAfter(err); {
 	case limited:
 		return river.JobSnooze(wait)
 	case errors.Is(err, store.ErrNotFound), goneForGood(err):
@@ -125,13 +125,6 @@ type sweepPass struct {
 
 // run says whether there is more to do.
 func (p *sweepPass) run(ctx context.Context) (more bool, err error) {
-	blocked, err := p.store.BlockedUntil(ctx, p.installation, store.ResourceCore)
-	if err != nil {
-		return false, err
-	}
-	if !blocked.IsZero() {
-		return false, &github.Error{Op: "sweep", Kind: github.RateLimited, RetryAfter: time.Until(blocked), Message: "the limit met earlier still lasts"}
-	}
 	if p.sweep, err = p.store.BeginSweep(ctx, p.installation, pullsOverlap); err != nil {
 		return false, err
 	}

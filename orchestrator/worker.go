@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -162,8 +163,8 @@ func (a *attempt) stopped(ctx context.Context, err error) (outcome, why string, 
 
 // again maps an error to a snooze or a retry, and ends the review when it was the last attempt.
 func (a *attempt) again(ctx context.Context, err error) (outcome, why string, result error) {
-	if after, ok := a.limited(ctx, a.row.InstallationID, err); ok {
-		return outcomeSnooze, "github limit", river.JobSnooze(jitter(after))
+	if after, ok := limited(err); ok {
+		return outcomeSnooze, "github limit", river.JobSnooze(after + rand.N(min(after/5, limitSpread)+1))
 	}
 	// What the App may not do, it may not do the next time either.
 	if a.job.Attempt < a.job.MaxAttempts && github.KindOf(err) != github.Forbidden {
@@ -181,28 +182,16 @@ func (a *attempt) again(ctx context.Context, err error) (outcome, why string, re
 	return outcomeRetry, "last attempt", err
 }
 
-// limited says how long GitHub wants an installation to be left alone, and tells every worker.
-func (o *Orchestrator) limited(ctx context.Context, id review.InstallationID, err error) (time.Duration, bool) {
+// limitSpread is how much later than GitHub allows, at most, a job comes back, so that not all do at once.
+const limitSpread = 5 * time.Second
+
+// limited says how long GitHub wants to be left alone. The client has told every other worker.
+func limited(err error) (time.Duration, bool) {
 	var e *github.Error
 	if !errors.As(err, &e) || e.Kind != github.RateLimited {
 		return 0, false
 	}
-	after := max(e.RetryAfter, time.Second)
-	until := time.Now().Add(after)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
-	// A secondary limit is met by what was created, and lasts for everything.
-	resources := []store.Resource{store.ResourceCore}
-	if e.Resource != string(store.ResourceCore) {
-		resources = append(resources, store.ResourceContent)
-	}
-	for _, r := range resources {
-		if err := o.store.Block(ctx, id, r, until); err != nil {
-			o.log.WarnContext(ctx, "rate limit not written", telemetry.KeyInstallation, id, telemetry.KeyError, err)
-		}
-	}
-	o.log.WarnContext(ctx, "github rate limit", telemetry.KeyInstallation, id, "resource", e.Resource, "retry_after", after)
-	return after, true
+	return max(e.RetryAfter, time.Second), true
 }
 
 // kindOf names the kind of an error for metrics.

@@ -157,7 +157,13 @@ func (m *memoryRecord) Load(context.Context) (post.State, error) { return m.stat
 // Advance implements post.Record.
 func (m *memoryRecord) Advance(_ context.Context, stage post.Stage, id int64) error {
 	m.drafted = m.drafted || stage == post.StageDrafted
-	m.state = post.State{Stage: stage, ReviewID: id, AttemptedAt: time.Now()}
+	m.state.Stage, m.state.ReviewID, m.state.AttemptedAt = stage, id, time.Now()
+	return nil
+}
+
+// Learn implements post.Record.
+func (m *memoryRecord) Learn(_ context.Context, tried []post.Tried) error {
+	m.state.Tried = tried
 	return nil
 }
 

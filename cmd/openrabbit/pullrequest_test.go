@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
+	"github.com/openrabbit/openrabbit/internal/github/githubtest/fixture"
 	"github.com/openrabbit/openrabbit/internal/lifecycle"
 	"github.com/openrabbit/openrabbit/internal/llmtest"
 )
@@ -48,11 +49,7 @@ func TestPullRequestName(t *testing.T) {
 // hub is GitHub with one pull request, and a person's environment there.
 func hub(t *testing.T) (*githubtest.Server, map[string]string, string) {
 	t.Helper()
-	server, err := githubtest.New(githubtest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
+	server := fixture.New(t, githubtest.Options{})
 	base := map[string]string{"div.go": divBefore, "go.mod": "module shop\n"}
 	if _, err := server.AddRepository("acme/shop", 11, 22, base); err != nil {
 		t.Fatal(err)
@@ -62,11 +59,6 @@ func hub(t *testing.T) (*githubtest.Server, map[string]string, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if problems := server.Violations(); len(problems) > 0 {
-			t.Errorf("requests that GitHub would not understand: %s", strings.Join(problems, "\n"))
-		}
-	})
 	return server, map[string]string{"GITHUB_API_URL": server.URL, "GITHUB_TOKEN": server.AddUserToken("ann")},
 		fmt.Sprintf("https://github.com/acme/shop/pull/%d", number)
 }

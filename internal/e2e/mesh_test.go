@@ -17,6 +17,7 @@ import (
 	"github.com/openrabbit/openrabbit/internal/config"
 	reviewv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/review/v1"
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
+	"github.com/openrabbit/openrabbit/internal/github/githubtest/fixture"
 	"github.com/openrabbit/openrabbit/internal/lifecycle"
 	"github.com/openrabbit/openrabbit/internal/llmtest"
 	"github.com/openrabbit/openrabbit/internal/pg"
@@ -54,11 +55,7 @@ type mesh struct {
 // start brings everything up around a repository with these files; more overrides the environment of the services.
 func start(t *testing.T, files map[string]string, more map[string]string) *mesh {
 	t.Helper()
-	hub, err := githubtest.New(githubtest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(hub.Close)
+	hub := fixture.New(t, githubtest.Options{})
 	if _, err := hub.AddRepository(repository, repositoryID, installationID, files); err != nil {
 		t.Fatal(err)
 	}

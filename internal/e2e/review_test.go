@@ -70,9 +70,6 @@ func TestAWebhookBecomesAPostedReview(t *testing.T) {
 	if got := r.GetUsage(); got.GetCalls() == 0 || got.GetInputTokens() == 0 {
 		t.Errorf("usage %v", got)
 	}
-	if problems := m.github.Violations(); len(problems) > 0 {
-		t.Errorf("requests that GitHub would not understand: %s", strings.Join(problems, "\n"))
-	}
 	for _, call := range server.Calls() {
 		if call.Problem != "" {
 			t.Errorf("a model would not understand: %s", call.Problem)

@@ -104,6 +104,7 @@ func (a *App) Installation(id review.InstallationID) *Client {
 			_, login, err := a.Identity(ctx)
 			return login, err
 		},
+		contents: token.contentsPermission,
 	}
 }
 
@@ -142,6 +143,8 @@ type installationToken struct {
 
 	value   string
 	expires time.Time
+	// contents is the level of the App's permission for contents, as it came with the token.
+	contents string
 }
 
 var _ credentials = (*installationToken)(nil)
@@ -168,7 +171,18 @@ func (t *installationToken) token(ctx context.Context) (string, error) {
 		return "", &Error{Op: op, Kind: Unavailable, Message: "the answer has no token"}
 	}
 	t.value, t.expires = got.GetToken(), got.GetExpiresAt().Time
+	t.contents = got.GetPermissions().GetContents()
 	return t.value, nil
+}
+
+// contentsPermission gives the level of the permission for contents, as the token that is in use has it.
+func (t *installationToken) contentsPermission(ctx context.Context) (string, error) {
+	if _, err := t.token(ctx); err != nil {
+		return "", err
+	}
+	t.turn <- struct{}{}
+	defer func() { <-t.turn }()
+	return t.contents, nil
 }
 
 func (t *installationToken) drop(token string) bool {

@@ -23,6 +23,8 @@ type Client struct {
 	appID   int64 // 0 for a token's user
 	timeout time.Duration
 	login   func(ctx context.Context) (string, error)
+	// contents gives the level of the App's permission for contents here, "" for none; nil for a token's user.
+	contents func(ctx context.Context) (string, error)
 }
 
 // Login gives the login that our own reviews and comments have.

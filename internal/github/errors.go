@@ -64,7 +64,9 @@ type Error struct {
 	Comments []int
 	// RetryAfter is how long to wait, at most an hour; 0 when nothing is known of it.
 	RetryAfter time.Duration
-	// Resource is the limit that was met: "core", "secondary", ….
+	// Guessed is set when GitHub did not say how long: RetryAfter is then the least that it asks for.
+	Guessed bool
+	// Resource is the limit that was met: "core", "secondary", ResourceOwn, ….
 	Resource string
 
 	// gone is set for refusals that mean that the commit is no longer there.
@@ -120,6 +122,9 @@ func (e *Error) RetryAfterHint() (time.Duration, bool) { return e.RetryAfter, e.
 // RefusedComments gives the 0-based indices of the comments that a refusal names, if it names any.
 func (e *Error) RefusedComments() []int { return e.Comments }
 
+// ResourceOwn is the limit that we keep ourselves: the request was not sent.
+const ResourceOwn = "own"
+
 // KindOf gives the kind of an error of this package, KindUnknown for any other.
 func KindOf(err error) Kind {
 	if e := (*Error)(nil); errors.As(err, &e) {
@@ -157,7 +162,8 @@ func fromAnswer(req *http.Request, resp *http.Response, body []byte, now time.Ti
 	switch status := resp.StatusCode; {
 	case isLimit(resp, r):
 		e.Kind = RateLimited
-		e.RetryAfter, e.Resource = retryAfter(resp.Header, now), resource(resp.Header)
+		e.RetryAfter, e.Guessed = retryAfter(resp.Header, now)
+		e.Resource = resource(resp.Header)
 	case status == http.StatusNotFound, status == http.StatusGone:
 		e.Kind = NotFound
 	case status == http.StatusUnauthorized:
@@ -176,7 +182,7 @@ func fromAnswer(req *http.Request, resp *http.Response, body []byte, now time.Ti
 		e.gone = status == http.StatusUnprocessableEntity && slices.ContainsFunc(fields, commitGone)
 	}
 	if e.Kind == Unavailable && resp.Header.Get("Retry-After") != "" {
-		e.RetryAfter = retryAfter(resp.Header, now)
+		e.RetryAfter, e.Guessed = retryAfter(resp.Header, now)
 	}
 	return e
 }

@@ -84,7 +84,7 @@ func (f *forge) Draft(ctx context.Context, head, body string, comments []post.Co
 		request.Comments = append(request.Comments, place)
 	}
 	r, _, err := call(ctx, f.c, op, true, func(ctx context.Context) (*gh.PullRequestReview, *gh.Response, error) {
-		return f.c.gh.PullRequests.CreateReview(ctx, owner, name, f.number, request)
+		return f.c.gh.PullRequests.CreateReview(withUnits(ctx, 1+len(comments)), owner, name, f.number, request)
 	})
 	if err != nil {
 		return 0, err

@@ -158,7 +158,7 @@ func TestRefusedComments(t *testing.T) {
 		t.Errorf("%d reviews after refusals", n)
 	}
 	// The other thing that GitHub is reported to do.
-	w.LeaveBodyOnRefusal(true)
+	w.LeaveOnRefusal(githubtest.LeaveSubmitted)
 	if _, err := f.Draft(t.Context(), head, "body", []post.Comment{at("main.go", diff.New, 1, 1, "x")}); err == nil {
 		t.Error("not refused")
 	}

@@ -41,27 +41,28 @@ func resource(h http.Header) string {
 	return "core"
 }
 
-// retryAfter gives how long an answer asks to be left alone, between a second and an hour. Times are compared with the
-// answer's own Date, so that a wrong clock here does not shorten the wait.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// retryAfter gives how long an answer asks to be left alone, between a second and an hour, or that it does not say and
+// the usual minute is guessed. Times are compared with the answer's own Date, so that a wrong clock here does not shorten
+// the wait.
+func retryAfter(h http.Header, now time.Time) (wait time.Duration, guessed bool) {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
 	if v := strings.TrimSpace(h.Get("Retry-After")); v != "" {
 		if seconds, err := strconv.ParseInt(v, 10, 64); err == nil && seconds >= 0 {
-			return bounded(time.Duration(min(seconds, int64(maxWait/time.Second))) * time.Second)
+			return bounded(time.Duration(min(seconds, int64(maxWait/time.Second))) * time.Second), false
 		}
 		if at, err := http.ParseTime(v); err == nil {
-			return bounded(at.Sub(now))
+			return bounded(at.Sub(now)), false
 		}
 	}
 	if h.Get("X-RateLimit-Remaining") == "0" {
 		if reset, err := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64); err == nil && reset > 0 {
 			// One second more: the reset is given in whole seconds.
-			return bounded(time.Unix(reset, 0).Sub(now) + time.Second)
+			return bounded(time.Unix(reset, 0).Sub(now) + time.Second), false
 		}
 	}
-	return defaultWait
+	return defaultWait, true
 }
 
 func bounded(d time.Duration) time.Duration { return max(minWait, min(d, maxWait)) }

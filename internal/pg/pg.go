@@ -30,14 +30,14 @@ type Tx = pgx.Tx
 type DB struct{ pool *pgxpool.Pool }
 
 // Open opens a pool of at most maxConns connections (0 means the driver's default) and proves that the database
-// answers. applicationName is what pg_stat_activity shows.
+// answers. applicationName is what pg_stat_activity shows, unless the URL names another.
 func Open(ctx context.Context, url, applicationName string, maxConns int32) (*DB, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		// The driver's text repeats the URL, with all of it but a password that it recognises.
 		return nil, errors.New("open postgres: the database URL cannot be read: expected postgres://user:password@host:port/database")
 	}
-	if applicationName != "" {
+	if _, said := config.ConnConfig.RuntimeParams["application_name"]; !said && applicationName != "" {
 		config.ConnConfig.RuntimeParams["application_name"] = applicationName
 	}
 	if maxConns > 0 {

@@ -14,6 +14,7 @@ const maxDrafts = 40
 
 // form is a comment in the form that is tried now.
 type form struct {
+	key      string
 	variants []Comment
 	at       int
 	// cleared is set once GitHub took this very form.
@@ -75,7 +76,9 @@ type composition struct {
 func (p *publication) compose(ctx context.Context) (made, error) {
 	c := &composition{publication: p}
 	for i, comment := range p.draft.Comments {
-		c.forms = append(c.forms, form{variants: variants(comment), refused: i >= MaxComments})
+		f := form{key: key(comment), variants: variants(comment), refused: i >= MaxComments}
+		f.recall(p.tried)
+		c.forms = append(c.forms, f)
 	}
 	for {
 		live := c.live()
@@ -96,6 +99,9 @@ func (p *publication) compose(ctx context.Context) (made, error) {
 			for _, i := range named {
 				c.forms[i].degrade()
 			}
+			if err := c.learn(ctx); err != nil {
+				return made{}, err
+			}
 			if c.visible == 0 {
 				continue
 			}
@@ -110,7 +116,11 @@ func (p *publication) compose(ctx context.Context) (made, error) {
 		if again {
 			continue
 		}
-		if err := c.sift(ctx, live); err != nil {
+		err = c.sift(ctx, live)
+		if lerr := c.learn(ctx); lerr != nil {
+			return made{}, lerr
+		}
+		if err != nil {
 			return made{}, err
 		}
 	}

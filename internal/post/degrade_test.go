@@ -1,6 +1,7 @@
 package post_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -279,4 +280,36 @@ func TestDegradeProperty(t *testing.T) {
 			t.Errorf("shown %v, want %v; %d reviews", shown, want, len(w.forge.reviews))
 		}
 	})
+}
+
+// TestDegradeInPieces: no attempt may create more than GitHub allows in a minute, which is less than it takes to find
+// the bad ones among thirty comments. What one attempt learned the next one knows, and all good comments get posted.
+func TestDegradeInPieces(t *testing.T) {
+	t.Parallel()
+	draft := draftOf("r1", comments(post.MaxComments)...)
+	for _, i := range []int{0, 7, 8, 15, 29} {
+		draft.Comments[i] = comment(i+1, "bad too")
+		draft.Comments[i].Body = "bad"
+	}
+	w := newWorld()
+	w.forge.bad = badBodies
+	var got post.Result
+	attempts := 0
+	_, err := run(t.Context(), w, func(ctx context.Context) (err error) {
+		attempts++
+		room := 40
+		w.forge.room = &room
+		got, err = post.Publish(ctx, w.deps(), draft)
+		return err
+	}, 30)
+	if err != nil {
+		t.Fatalf("after %d attempts: %v", attempts, err)
+	}
+	if attempts < 2 {
+		t.Errorf("%d attempts: the limit never struck", attempts)
+	}
+	if shown := w.forge.shown(); len(shown) != 1 || len(shown[0].comments) != 25 || len(got.Refused) != 5 {
+		t.Errorf("shown %+v, refused %v", shown, got.Refused)
+	}
+	t.Logf("%d attempts, %d calls", attempts, len(w.forge.calls))
 }

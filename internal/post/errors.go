@@ -78,12 +78,3 @@ func limited(err error) bool {
 	_, ok := e.RetryAfterHint()
 	return ok
 }
-
-// unseen turns the ambiguous answer to a write into a wait. A limit is not one: nothing was done, and the worker reads
-// the hint.
-func (p *publication) unseen(err error) error {
-	if limited(err) || !ambiguous(err) {
-		return err
-	}
-	return &ErrWait{Until: p.Clock().Add(p.Settle), Err: err}
-}

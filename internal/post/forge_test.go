@@ -81,6 +81,9 @@ type forge struct {
 	lag time.Duration
 	// delay is how long faultDelayed takes, timeout what an ambiguous answer costs.
 	delay, timeout time.Duration
+	// room, unless nil, is how much may still be created before drafts are limited: one and its comments each. What is
+	// refused counts as one.
+	room *int
 	// plan gives the fault for a call; nil means none.
 	plan func(call string) fault
 
@@ -203,6 +206,16 @@ func (f *forge) add(head, body string, comments []post.Comment, pending bool) in
 }
 
 func (f *forge) Draft(ctx context.Context, head, body string, comments []post.Comment) (id int64, err error) {
+	if f.room != nil {
+		if *f.room < 1+len(comments) {
+			return 0, errLimited
+		}
+		defer func() {
+			if *f.room--; err == nil {
+				*f.room -= len(comments)
+			}
+		}()
+	}
 	err = f.write(ctx, "draft", func() error {
 		for _, r := range f.reviews {
 			if r.Pending {
@@ -317,9 +330,16 @@ func (r *record) Advance(ctx context.Context, stage post.Stage, id int64) error 
 		return err
 	}
 	return r.fail("advance "+string(stage), func() {
-		r.state = post.State{Stage: stage, ReviewID: id, AttemptedAt: r.forge.now}
+		r.state.Stage, r.state.ReviewID, r.state.AttemptedAt = stage, id, r.forge.now
 		r.trail = append(r.trail, stage)
 	})
+}
+
+func (r *record) Learn(ctx context.Context, tried []post.Tried) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return r.fail("learn", func() { r.state.Tried = tried })
 }
 
 // fence holds until it is told otherwise.

@@ -69,6 +69,19 @@ type State struct {
 	ReviewID int64
 	// AttemptedAt is when an attempt last may have reached GitHub.
 	AttemptedAt time.Time
+	// Tried is what Learn wrote last.
+	Tried []Tried
+}
+
+// Tried is what refused requests taught about one comment of a publication.
+type Tried struct {
+	// Comment tells which one: a hash of its place and its body.
+	Comment string `json:"comment"`
+	// Form is the form that is to be tried next, counted from the richest.
+	Form int `json:"form"`
+	// Cleared is set when GitHub took just this form, Refused when it takes none.
+	Cleared bool `json:"cleared,omitempty"`
+	Refused bool `json:"refused,omitempty"`
 }
 
 // Record is the durable memory of one posting. Each method commits before it returns.
@@ -77,6 +90,8 @@ type Record interface {
 	Load(ctx context.Context) (State, error)
 	// Advance writes stage and id; it also sets AttemptedAt to now.
 	Advance(ctx context.Context, stage Stage, reviewID int64) error
+	// Learn writes what requests taught so far, so that an attempt after a pause or a crash does not ask again.
+	Learn(ctx context.Context, tried []Tried) error
 }
 
 // Fence proves that we are still the only one who may post.

@@ -70,6 +70,8 @@ type Result struct {
 type publication struct {
 	Deps
 	draft Draft
+	// tried is what earlier attempts learned.
+	tried []Tried
 }
 
 // Publish brings the draft to GitHub, at most once however often it is called. On success the review stands there and
@@ -112,6 +114,7 @@ func (p *publication) run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("load posting: %w", err)
 	}
+	p.tried = state.Tried
 	switch state.Stage {
 	case StageSubmitted, StageDone:
 		return p.finished(ctx, state)

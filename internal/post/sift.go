@@ -76,6 +76,11 @@ func (c *composition) offenders(ctx context.Context, set []int) ([]int, error) {
 // probe asks GitHub whether it takes these comments, and throws the draft away.
 func (c *composition) probe(ctx context.Context, set []int) (bool, error) {
 	ok, err := c.take(ctx, set)
+	if ok {
+		for _, i := range set {
+			c.forms[i].cleared = true
+		}
+	}
 	if err != nil || ok {
 		return ok, err
 	}

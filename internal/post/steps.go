@@ -150,6 +150,15 @@ func (p *publication) submit(ctx context.Context, id int64, result Result) (Resu
 	return Result{}, fmt.Errorf("submit draft %d: %w", id, err)
 }
 
+// unseen turns the ambiguous answer to a write into a wait. A limit is not one: nothing was done, and the worker reads
+// the hint.
+func (p *publication) unseen(err error) error {
+	if limited(err) || !ambiguous(err) {
+		return err
+	}
+	return &ErrWait{Until: p.Clock().Add(p.Settle), Err: err}
+}
+
 // alive says whether ctx still is, by the clock too.
 func alive(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {

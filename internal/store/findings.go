@@ -26,6 +26,9 @@ const (
 type StoredFinding struct {
 	Finding finding.Finding
 	Shown   Shown
+	// Review showed it first, at the revision Head; only ShownFindings says so.
+	Review review.ID
+	Head   string
 }
 
 // SaveFindings writes the findings of a review, in their order, instead of those written before.
@@ -69,7 +72,7 @@ func queueFinding(batch *pgx.Batch, r Review, ordinal int, stored StoredFinding)
 		text(f.Quote), string(shown))
 }
 
-// findingColumns are what scanFinding reads.
+// findingColumns are what scanFinding reads, and after them a review and a head.
 const findingColumns = `fingerprint, path, side, start_line, end_line, severity, category, title, body, suggestion,
 	confidence, scope, source, rule, quote, shown`
 
@@ -79,7 +82,7 @@ func scanFinding(row pgx.CollectableRow) (StoredFinding, error) {
 	var side, severity string
 	var suggestion *string
 	err := row.Scan(&f.Fingerprint, &f.Path, &side, &f.Anchor.Start, &f.Anchor.End, &severity, &f.Category, &f.Title,
-		&f.Body, &suggestion, &f.Confidence, &f.Scope, &f.Source, &f.Rule, &f.Quote, &stored.Shown)
+		&f.Body, &suggestion, &f.Confidence, &f.Scope, &f.Source, &f.Rule, &f.Quote, &stored.Shown, &stored.Review, &stored.Head)
 	if err != nil {
 		return StoredFinding{}, err
 	}
@@ -102,40 +105,18 @@ func (s *Store) FindingsOf(ctx context.Context, id review.ID) ([]StoredFinding, 
 	if !known(id) {
 		return nil, fmt.Errorf("read findings of review %s: %w", id, ErrNotFound)
 	}
-	return s.findings(ctx, "read findings of review "+string(id), `SELECT `+findingColumns+`
+	return s.findings(ctx, "read findings of review "+string(id), `SELECT `+findingColumns+`, '', ''
 		FROM findings WHERE review_id = $1 ORDER BY ordinal`, string(id))
 }
 
 // ShownFindings lists the findings that were shown on a pull request by any of its reviews, oldest first, each
 // fingerprint once: what a later review must not say again.
 func (s *Store) ShownFindings(ctx context.Context, repository review.RepositoryID, number int) ([]StoredFinding, error) {
-	return s.findings(ctx, "read shown findings", `SELECT `+findingColumns+` FROM (
-			SELECT DISTINCT ON (f.fingerprint) f.*, r.created_at FROM findings f JOIN reviews r ON r.id = f.review_id
+	return s.findings(ctx, "read shown findings", `SELECT `+findingColumns+`, review_id::text, head FROM (
+			SELECT DISTINCT ON (f.fingerprint) f.*, r.created_at, r.head FROM findings f JOIN reviews r ON r.id = f.review_id
 			WHERE f.repository_id = $1 AND f.number = $2 AND f.shown <> 'nowhere'
 			ORDER BY f.fingerprint, r.created_at, f.ordinal
 		) first ORDER BY created_at, ordinal`, int64(repository), number)
-}
-
-// PostedFingerprints gives the fingerprints that were shown on a pull request, each with the review that showed it
-// first, so that a review can tell its own from an earlier one's.
-func (s *Store) PostedFingerprints(ctx context.Context, repository review.RepositoryID, number int) (map[finding.Fingerprint]review.ID, error) {
-	rows, err := s.db.Pool().Query(ctx, `SELECT DISTINCT ON (f.fingerprint) f.fingerprint, r.id::text
-		FROM findings f JOIN reviews r ON r.id = f.review_id
-		WHERE f.repository_id = $1 AND f.number = $2 AND f.shown <> 'nowhere'
-		ORDER BY f.fingerprint, r.created_at`, int64(repository), number)
-	if err != nil {
-		return nil, fmt.Errorf("read posted fingerprints: %w", err)
-	}
-	posted := map[finding.Fingerprint]review.ID{}
-	var fingerprint finding.Fingerprint
-	var id review.ID
-	if _, err := pgx.ForEachRow(rows, []any{&fingerprint, &id}, func() error {
-		posted[fingerprint] = id
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("read posted fingerprints: %w", err)
-	}
-	return posted, nil
 }
 
 func (s *Store) findings(ctx context.Context, what, sql string, args ...any) ([]StoredFinding, error) {

@@ -62,6 +62,7 @@ func (s *Store) DeleteInstallation(ctx context.Context, tx pg.Tx, id review.Inst
 		`DELETE FROM model_calls WHERE installation_id = $1`,
 		`DELETE FROM reviews WHERE installation_id = $1`,
 		`DELETE FROM rate_limits WHERE installation_id = $1`,
+		`DELETE FROM content_requests WHERE installation_id = $1`,
 		`DELETE FROM installations WHERE id = $1`,
 	} {
 		if _, err := tx.Exec(ctx, sql, int64(id)); err != nil {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -21,20 +22,28 @@ func TestPosting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := w.Posting(w.created(by(0, "opened", "", "a")).ID)
-	if state, err := p.Load(w.ctx()); err != nil || state != (post.State{}) {
+	if state, err := p.Load(w.ctx()); err != nil || !reflect.DeepEqual(state, post.State{}) {
 		t.Fatalf("at first: %+v, %v", state, err)
 	}
+	var tried []post.Tried
 	for _, step := range []post.State{
-		{Stage: post.StageIntent}, {Stage: post.StageIntent}, {Stage: post.StageDrafted, ReviewID: 8},
+		{Stage: post.StageIntent, Tried: []post.Tried{{Comment: "c", Form: 1, Cleared: true}, {Comment: "d", Refused: true}}},
+		{Stage: post.StageIntent}, {Stage: post.StageDrafted, ReviewID: 8},
 		{Stage: post.StageIntent}, {Stage: post.StageDrafted, ReviewID: 9}, {Stage: post.StageDone, ReviewID: 9},
 	} {
 		before := time.Now()
 		if err := p.Advance(w.ctx(), step.Stage, step.ReviewID); err != nil {
 			t.Fatal(err)
 		}
+		if len(step.Tried) > 0 {
+			if err := p.Learn(w.ctx(), step.Tried); err != nil {
+				t.Fatal(err)
+			}
+			tried = step.Tried
+		}
 		got, err := p.Load(w.ctx())
-		if err != nil || got.Stage != step.Stage || got.ReviewID != step.ReviewID {
-			t.Errorf("%+v, %v, want %+v", got, err, step)
+		if err != nil || got.Stage != step.Stage || got.ReviewID != step.ReviewID || !slices.Equal(got.Tried, tried) {
+			t.Errorf("%+v, %v, want %+v and %v tried", got, err, step, tried)
 		}
 		if got.AttemptedAt.Before(before.Add(-time.Second)) || got.AttemptedAt.After(time.Now().Add(time.Second)) {
 			t.Errorf("attempted at %v, want about now", got.AttemptedAt)
@@ -87,59 +96,21 @@ func TestFindings(t *testing.T) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	posted, err := w.PostedFingerprints(w.ctx(), repository, number)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[finding.Fingerprint]review.ID{"v1:1": first, "v1:2": first, "v1:4": second}
-	if d := cmp.Diff(want, posted); d != "" {
-		t.Error(d)
-	}
 	shown, err := w.ShownFindings(w.ctx(), repository, number)
 	if err != nil || len(shown) != 3 {
 		t.Fatalf("%d shown, %v", len(shown), err)
 	}
-	for i, fp := range []finding.Fingerprint{"v1:1", "v1:2", "v1:4"} {
-		if shown[i].Finding.Fingerprint != fp {
-			t.Errorf("shown %d is %s, want %s", i, shown[i].Finding.Fingerprint, fp)
+	for i, want := range []struct {
+		fingerprint finding.Fingerprint
+		review      review.ID
+		head        string
+	}{{"v1:1", first, "a"}, {"v1:2", first, "a"}, {"v1:4", second, "b"}} {
+		if got := shown[i]; got.Finding.Fingerprint != want.fingerprint || got.Review != want.review || got.Head != want.head {
+			t.Errorf("shown %d is %+v, want %+v", i, got, want)
 		}
 	}
-	if other, err := w.PostedFingerprints(w.ctx(), repository, number+1); err != nil || len(other) != 0 {
+	if other, err := w.ShownFindings(w.ctx(), repository, number+1); err != nil || len(other) != 0 {
 		t.Errorf("another pull request's: %v, %v", other, err)
-	}
-}
-
-func TestRateLimits(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	blocked := func(id review.InstallationID, r store.Resource) time.Time {
-		t.Helper()
-		until, err := w.BlockedUntil(w.ctx(), id, r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return until
-	}
-	hour := time.Now().Add(time.Hour).Truncate(time.Microsecond)
-	for _, until := range []time.Time{hour.Add(-time.Minute), hour, hour.Add(-2 * time.Minute)} {
-		if err := w.Block(w.ctx(), installation, store.ResourceContent, until); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := blocked(installation, store.ResourceContent); !got.Equal(hour) {
-		t.Errorf("blocked until %v, want the latest, %v", got, hour)
-	}
-	if got := blocked(installation, store.ResourceCore); !got.IsZero() {
-		t.Errorf("the other resource is blocked until %v", got)
-	}
-	if got := blocked(installation+1, store.ResourceContent); !got.IsZero() {
-		t.Errorf("another installation is blocked until %v", got)
-	}
-	if err := w.Block(w.ctx(), installation, store.ResourceCore, time.Now().Add(-time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if got := blocked(installation, store.ResourceCore); !got.IsZero() {
-		t.Errorf("blocked until %v, which has passed", got)
 	}
 }
 
@@ -154,13 +125,14 @@ func TestCleanUp(t *testing.T) {
 			('a', 'e', 'p', 'b', now() - interval '25 hours'), ('b', 'e', 'p', 'b', now() - interval '23 hours')`,
 		`INSERT INTO model_calls (installation_id, request_hash, purpose, created_at) VALUES
 			(1, 'a', 'p', now() - interval '31 days'), (1, 'b', 'p', now() - interval '29 days')`,
+		`INSERT INTO content_requests (installation_id, units, at) VALUES (1, 1, now() - interval '3 hours'), (1, 1, now() - interval '1 hour')`,
 	} {
 		if _, err := w.db.Pool().Exec(w.ctx(), sql); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := w.CleanUp(w.ctx(), store.Retention{})
-	if want := (store.Cleaned{Deliveries: 4500, Quarantine: 1, ModelCalls: 1}); err != nil || got != want {
+	if want := (store.Cleaned{Deliveries: 4500, Quarantine: 1, ModelCalls: 1, ContentRequests: 1}); err != nil || got != want {
 		t.Errorf("cleaned %+v, %v, want %+v", got, err, want)
 	}
 	if got, err := w.CleanUp(w.ctx(), store.Retention{Deliveries: time.Hour}); err != nil || got.Deliveries != 1 {

@@ -18,7 +18,7 @@ type Retention struct {
 
 // Cleaned counts the rows that CleanUp deleted.
 type Cleaned struct {
-	Deliveries, Quarantine, ModelCalls int64
+	Deliveries, Quarantine, ModelCalls, ContentRequests int64
 }
 
 // cleanBatch is how many rows one statement deletes, so that none holds its locks for long.
@@ -35,6 +35,7 @@ func (s *Store) CleanUp(ctx context.Context, r Retention) (Cleaned, error) {
 		{"deliveries", "received_at", r.Deliveries, 8 * 24 * time.Hour, &done.Deliveries},
 		{"quarantine", "received_at", r.Quarantine, 24 * time.Hour, &done.Quarantine},
 		{"model_calls", "created_at", r.ModelCalls, 30 * 24 * time.Hour, &done.ModelCalls},
+		{"content_requests", "at", 0, 2 * hourWindow, &done.ContentRequests}, // no use after an hour
 	} {
 		if table.keep <= 0 {
 			table.keep = table.usual

@@ -48,6 +48,8 @@ type Verdict struct {
 	Vacuous []string
 	// Recovered counts the faults that landed, Superseded the revisions that were replaced.
 	Recovered, Superseded int
+	// Zombies counts the jobs that a frozen worker went on with after others had ended them.
+	Zombies int
 	// Recovery is the time from the last kill or freeze to the moment when every review had ended, LastReview that to the
 	// last review that was posted after it; 0 when there was none.
 	Recovery, LastReview time.Duration
@@ -69,6 +71,9 @@ func (v Verdict) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d deliveries acknowledged, %d refused, %d revisions replaced; %d faults landed; %d lost, %d duplicated, %d stale, %d unexpected, %d faults that did not land",
 		v.Acknowledged, v.Refused, v.Superseded, v.Recovered, len(v.Lost), len(v.Duplicated), len(v.Stale), len(v.Unexpected), len(v.Vacuous))
+	if v.Zombies > 0 {
+		fmt.Fprintf(&b, "; %d jobs were resumed by frozen workers after others had ended them", v.Zombies)
+	}
 	if v.Recovery > 0 {
 		fmt.Fprintf(&b, "; after the last of them, the last review came in %s and all had ended in %s",
 			v.LastReview.Round(100*time.Millisecond), v.Recovery.Round(100*time.Millisecond))
@@ -99,6 +104,7 @@ func Check(events []Event, shown []Shown) Verdict {
 	armed := map[string]int{}
 	frozen := map[string]string{} // process to fault
 	var drained time.Time
+	thawed := 0
 	for _, e := range events {
 		switch e.Kind {
 		case Pushed:
@@ -114,11 +120,13 @@ func Check(events []Event, shown []Shown) Verdict {
 			if e.Process != "" {
 				f.lastFault = e.At
 			}
-			if strings.HasSuffix(e.Fault, "/"+string(failpoint.Freeze)) {
+			if strings.HasSuffix(strings.TrimSuffix(e.Fault, cutSuffix), "/"+string(failpoint.Freeze)) {
 				frozen[e.Process] = e.Fault
 			}
 		case Resumed:
 			delete(frozen, e.Process)
+			v.Zombies += e.Zombies
+			thawed++
 		case Answered:
 			if e.Status/100 == 2 {
 				v.Acknowledged++
@@ -139,6 +147,9 @@ func Check(events []Event, shown []Shown) Verdict {
 		if left > 0 {
 			v.Vacuous = append(v.Vacuous, fault)
 		}
+	}
+	if len(frozen) == 0 && thawed > 0 && v.Zombies == 0 {
+		v.Vacuous = append(v.Vacuous, "processes were frozen, and nothing of theirs was ended by others meanwhile")
 	}
 	for _, fault := range frozen {
 		v.Vacuous = append(v.Vacuous, fault+": never thawed")

@@ -12,7 +12,7 @@ func good() ([]Event, []Shown) {
 			{Kind: Armed, Fault: "orchestrator/submitted/kill"}, {Kind: Sent, Number: 1, Head: "a"},
 			{Kind: Answered, Number: 1, Head: "a", Status: 202}, {Kind: Landed, Fault: "orchestrator/submitted/kill"},
 			{Kind: Armed, Fault: "orchestrator/before_submit/freeze"},
-			{Kind: Landed, Process: "o", Fault: "orchestrator/before_submit/freeze", At: noon}, {Kind: Resumed, Process: "o"},
+			{Kind: Landed, Process: "o", Fault: "orchestrator/before_submit/freeze", At: noon}, {Kind: Resumed, Process: "o", Zombies: 1},
 			{Kind: Drained, At: noon.Add(time.Minute)},
 		}, []Shown{{Number: 1, Head: "a", Reviews: []Posted{{ID: 1, Head: "a", At: noon.Add(time.Second), Places: []string{"x:1"}}}, Walkthroughs: 1,
 			Conclusions: []string{"neutral"}}}

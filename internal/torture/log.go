@@ -49,7 +49,9 @@ type Event struct {
 	Before string `json:"before,omitempty"`
 	Status int    `json:"status,omitempty"`
 	// Running counts the reviews that were under way when a fault landed.
-	Running int    `json:"running,omitempty"`
+	Running int `json:"running,omitempty"`
+	// Zombies counts the jobs that others had taken over and ended when a frozen process went on with them.
+	Zombies int    `json:"zombies,omitempty"`
 	Note    string `json:"note,omitempty"`
 }
 

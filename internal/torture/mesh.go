@@ -3,14 +3,12 @@
 package torture
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
 	"github.com/openrabbit/openrabbit/internal/llmtest"
@@ -71,10 +69,19 @@ func (r *runner) processes(bin, databaseURL string) ([]*process, error) {
 		if err != nil {
 			return nil, err
 		}
-		env := []string{"DATABASE_URL=" + databaseURL, "GITHUB_API_URL=" + r.github.URL, "GITHUB_APP_ID=" + fmt.Sprint(r.github.AppID),
+		name := fmt.Sprintf("orchestrator-%d", i+1)
+		named, err := namedSessions(databaseURL, name)
+		if err != nil {
+			return nil, err
+		}
+		env := []string{"DATABASE_URL=" + named, "GITHUB_API_URL=" + r.github.URL, "GITHUB_APP_ID=" + fmt.Sprint(r.github.AppID),
 			"GITHUB_APP_PRIVATE_KEY=" + r.github.PrivateKeyPEM(), "OPENRABBIT_PARSER_TARGET=" + addr["parser"],
 			"OPENRABBIT_LLM_TARGET=" + addr["llm"], "OPENRABBIT_ORCHESTRATOR_ADMIN_ADDR=" + free,
-			"OPENRABBIT_WORKERS=" + fmt.Sprint(r.plan.Workers), "OPENRABBIT_GITHUB_TIMEOUT=2s"}
+			"OPENRABBIT_WORKERS=" + fmt.Sprint(r.plan.Workers), "OPENRABBIT_GITHUB_TIMEOUT=2s",
+			// What the protocol lets through is to be seen, not mended.
+			"OPENRABBIT_VERIFY_AFTER=24h",
+			// A run makes in minutes what GitHub allows in hours, all for one installation.
+			"OPENRABBIT_GITHUB_CONTENT_PER_MINUTE=0", "OPENRABBIT_GITHUB_CONTENT_PER_HOUR=0"}
 		if r.plan.JobTimeout > 0 {
 			env = append(env, "OPENRABBIT_JOB_TIMEOUT="+r.plan.JobTimeout.String())
 		}
@@ -82,24 +89,22 @@ func (r *runner) processes(bin, databaseURL string) ([]*process, error) {
 			env = append(env, "OPENRABBIT_RESCUE_AFTER="+r.plan.RescueAfter.String())
 		}
 		env = append(env, r.plan.OrchestratorEnv...)
-		all = append(all, one(fmt.Sprintf("orchestrator-%d", i+1), "orchestrator", env...))
+		all = append(all, one(name, "orchestrator", env...))
 	}
 	return all, nil
 }
 
-// Build compiles the services into a directory.
-func Build(ctx context.Context, dir string) error {
-	_, file, _, ok := runtime.Caller(0)
-	if !ok {
-		return errors.New("find the source of the services")
+// namedSessions gives the database's URL with the name that a process's sessions are to have there, so that they can be
+// told from another's.
+func namedSessions(databaseURL, name string) (string, error) {
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		return "", errors.New("the database URL cannot be read")
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/gateway", "./cmd/orchestrator",
-		"./cmd/parsersvc", "./cmd/llmsvc")
-	cmd.Dir = filepath.Join(filepath.Dir(file), "..", "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the services: %w\n%s", err, out)
-	}
-	return nil
+	q := u.Query()
+	q.Set("application_name", name)
+	u.RawQuery = q.Encode()
+	return u.String(), nil
 }
 
 func freeAddr() (string, error) {

@@ -37,6 +37,24 @@ func (r *runner) unfinished(ctx context.Context) int {
 		(SELECT count(*) FROM river_job WHERE kind = 'review_pull_request' AND finalized_at IS NULL)`)
 }
 
+// rescued counts those of the reviews whose job was taken from a worker that did not answer.
+func (r *runner) rescued(ctx context.Context, reviews []string) int {
+	var n int
+	err := r.db.Pool().QueryRow(ctx, `SELECT count(*) FROM reviews r JOIN river_job j ON j.id = r.job_id
+		WHERE r.id::text = ANY($1) AND EXISTS (SELECT FROM unnest(j.errors) e WHERE e->>'error' LIKE 'Stuck job rescued%')`, reviews).Scan(&n)
+	if err != nil {
+		return 0 // not proven, so not counted
+	}
+	return n
+}
+
+// cut ends the database sessions of a process.
+func (r *runner) cut(ctx context.Context, name string) (int, error) {
+	var n int
+	err := r.db.Pool().QueryRow(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1`, name).Scan(&n)
+	return n, err
+}
+
 // stuck says what did not end in time.
 func (r *runner) stuck(ctx context.Context) error {
 	_, waiting := r.faults.count()

@@ -54,12 +54,23 @@ type Fault struct {
 	Service string
 	Point   string
 	Action  failpoint.Action
+	// Cut ends the database sessions of a process that froze.
+	Cut bool
 	// Pass is the passing at which it strikes, counted from the start of the process; 0 means the first.
 	Pass int
 }
 
 // String names the fault in the log.
-func (f Fault) String() string { return fmt.Sprintf("%s/%s/%s", f.Service, f.Point, f.Action) }
+func (f Fault) String() string {
+	text := fmt.Sprintf("%s/%s/%s", f.Service, f.Point, f.Action)
+	if f.Cut {
+		text += cutSuffix
+	}
+	return text
+}
+
+// cutSuffix marks a freeze whose process also loses its database sessions.
+const cutSuffix = "+cut"
 
 // Points are the failpoints of the services, by service: what a random plan chooses from.
 func Points() map[string][]string {

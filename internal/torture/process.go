@@ -80,6 +80,8 @@ type fleet struct {
 	running func(ctx context.Context) int
 	// freezes is told of every process that froze; the process is thawed by whoever listens.
 	freezes chan *process
+	// cut ends the database sessions of a process and says how many there were.
+	cut func(ctx context.Context, name string) (int, error)
 	// frozen holds the name of the process that is frozen, or may be: at most one.
 	mu     sync.Mutex
 	frozen string
@@ -219,8 +221,17 @@ func (p *process) froze(ctx context.Context, fault Fault) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	note := ""
+	if fault.Cut {
+		n, err := p.cut(ctx, p.name)
+		if err != nil || n == 0 {
+			p.log.Add(Event{Kind: Crashed, Process: p.name, Fault: fault.String(), Note: fmt.Sprintf("%d sessions cut: %v", n, err)})
+			return
+		}
+		note = fmt.Sprintf("%d sessions cut", n)
+	}
 	p.faults.struck()
-	p.log.Add(Event{Kind: Landed, Process: p.name, Fault: fault.String(), Running: p.running(ctx)})
+	p.log.Add(Event{Kind: Landed, Process: p.name, Fault: fault.String(), Running: p.running(ctx), Note: note})
 	select {
 	case p.freezes <- p:
 	case <-ctx.Done():
@@ -228,12 +239,12 @@ func (p *process) froze(ctx context.Context, fault Fault) {
 }
 
 // thaw lets a frozen process go on.
-func (p *process) thaw(note string) {
+func (p *process) thaw(zombies int, note string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.excused = true
 	_ = syscall.Kill(p.pid, syscall.SIGCONT) // it may have been killed meanwhile
-	p.log.Add(Event{Kind: Resumed, Process: p.name, Note: note})
+	p.log.Add(Event{Kind: Resumed, Process: p.name, Zombies: zombies, Note: note})
 	p.doneFreezing(p.name)
 }
 

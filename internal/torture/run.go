@@ -76,7 +76,7 @@ func newRunner(plan Plan, db *pg.DB, log *Log, output io.Writer) *runner {
 	r := &runner{plan: plan, db: db, heads: map[int]string{}}
 	r.fleet = &fleet{
 		faults: &faults{left: append([]Fault(nil), plan.Faults...)}, log: log, output: &lockedWriter{w: output},
-		running: r.running, freezes: make(chan *process),
+		running: r.running, freezes: make(chan *process), cut: r.cut,
 	}
 	return r
 }
@@ -113,7 +113,7 @@ func (r *runner) injuries() {
 	}
 }
 
-// thawing thaws each process that froze, once others have ended every review that was under way then.
+// thawing thaws each process that froze, once others have ended every review that it had then.
 func (r *runner) thawing(ctx context.Context) {
 	for {
 		select {
@@ -130,7 +130,8 @@ func (r *runner) thawing(ctx context.Context) {
 func (r *runner) thawLater(ctx context.Context, p *process) {
 	var held []string
 	for {
-		rows, err := r.db.Pool().Query(ctx, `SELECT id::text FROM reviews WHERE state = 'running'`)
+		rows, err := r.db.Pool().Query(ctx, `SELECT r.id::text FROM reviews r JOIN river_job j ON j.id = r.job_id
+			WHERE r.state = 'running' AND j.state = 'running' AND j.attempted_by[cardinality(j.attempted_by)] LIKE '%.' || $1 || '.%'`, fmt.Sprint(p.pid))
 		if err == nil {
 			held, err = collect(rows)
 		}
@@ -151,7 +152,8 @@ func (r *runner) thawLater(ctx context.Context, p *process) {
 			return
 		}
 	}
-	p.thaw(fmt.Sprintf("%d reviews that were under way have ended", len(held)))
+	zombies := r.rescued(ctx, held)
+	p.thaw(zombies, fmt.Sprintf("%d reviews that it had have ended", len(held)))
 }
 
 func (r *runner) sleep(ctx context.Context) error {

@@ -37,7 +37,8 @@ func (r *runner) send(ctx context.Context) error {
 	for extra := range max(extraLeast, extraShare*r.plan.PullRequests) {
 		// The reviews that are under way come by the points too, those that were rescued as well.
 		r.rearm(r.mesh)
-		for r.live(ctx) > 2*r.plan.Orchestrators && r.waiting() > 0 && time.Now().Before(deadline) {
+		// While one is frozen no other may freeze: what is sent meanwhile is lost on the faults that wait for that.
+		for (r.frozen.Load() > 0 || r.live(ctx) > 2*r.plan.Orchestrators) && r.waiting() > 0 && time.Now().Before(deadline) {
 			if err := r.wait(ctx); err != nil {
 				return err
 			}

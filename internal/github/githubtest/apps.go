@@ -38,7 +38,7 @@ func (s *Server) createToken(r *request) answer {
 	expires := s.o.Now().Add(s.o.TokenLifetime)
 	s.tokens[token] = &caller{installation: i.id, expires: expires}
 	return reply(http.StatusCreated, obj{
-		"token": token, "expires_at": stamp(expires), "permissions": permissions(), "repository_selection": "selected",
+		"token": token, "expires_at": stamp(expires), "permissions": i.permissions(), "repository_selection": "selected",
 	})
 }
 
@@ -50,7 +50,7 @@ func (s *Server) listRepositories(r *request) answer {
 		}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].id < all[j].id })
-	page, h := paged(r, s.URL, all)
+	page, h := paged(s, r, all)
 	list := make([]obj, len(page))
 	for i, repo := range page {
 		list[i] = s.repo(repo)

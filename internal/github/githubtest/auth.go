@@ -136,6 +136,18 @@ func (s *Server) Suspend(id int64, on bool) {
 	}
 }
 
+// Grant gives the App another permission of an installation: Grant(7, "contents", "write").
+func (s *Server) Grant(id int64, permission, level string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.installations[id]; i != nil {
+		if i.granted == nil {
+			i.granted = map[string]string{}
+		}
+		i.granted[permission] = level
+	}
+}
+
 // Uninstall removes an installation; its repositories stay, for nobody.
 func (s *Server) Uninstall(id int64) {
 	s.mu.Lock()

@@ -73,6 +73,10 @@ func (s *Server) createCheckRun(r *request) answer {
 	c := &CheckRun{ID: s.id(), Head: d.HeadSHA, Status: "queued", Started: s.o.Now()}
 	s.put(c, d)
 	r.repo.checks = append(r.repo.checks, c)
+	repo := r.repo
+	r.undo = append(r.undo, func() {
+		repo.checks = slices.DeleteFunc(repo.checks, func(o *CheckRun) bool { return o == c })
+	})
 	return reply(http.StatusCreated, s.checkObject(r.repo, c))
 }
 
@@ -142,7 +146,7 @@ func (s *Server) listCheckRuns(r *request) answer {
 			return again
 		})
 	}
-	page, h := paged(r, s.URL, all)
+	page, h := paged(s, r, all)
 	list := make([]obj, len(page))
 	for i, c := range page {
 		list[i] = s.checkObject(r.repo, c)

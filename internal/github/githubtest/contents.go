@@ -37,7 +37,7 @@ func (s *Server) compare(r *request) answer {
 		status = "behind"
 	}
 	at := s.URL + "/" + r.repo.fullName() + "/compare/" + r.params["basehead"]
-	page, h := paged(r, s.URL, ahead)
+	page, h := paged(s, r, ahead)
 	commits := make([]obj, len(page))
 	for i, c := range page {
 		commits[i] = s.commitObject(r.repo, c)

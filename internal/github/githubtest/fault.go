@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,8 +25,8 @@ const (
 	Later
 )
 
-// Fault is one way to misbehave. Exactly one of Status, Hang, Reset and CutBody says how; with none of them, Delay alone
-// makes a slow but right answer.
+// Fault is one way to misbehave. Exactly one of Status, Hang, Reset, CutBody, BodyBytes and Lie says how; with none of
+// them, Delay alone makes a slow but right answer.
 type Fault struct {
 	// Route is "METHOD /path/{with}/{names}"; empty for every request, "POST" for every request of a method.
 	Route string
@@ -42,6 +43,10 @@ type Fault struct {
 	Reset bool
 	// CutBody gives only so many bytes of the right answer, less one: 1 gives none. It needs AfterCommit for a write.
 	CutBody int
+	// BodyBytes answers 200 with JSON of about so many bytes.
+	BodyBytes int
+	// Lie gives the right answer to a write that creates or submits something, and takes it back.
+	Lie bool
 	// Delay waits before anything else.
 	Delay time.Duration
 	// ApplyAfter is for Later.
@@ -117,18 +122,13 @@ func (s *Server) misbehave(w http.ResponseWriter, r *request, entry *Request, f 
 	}
 	var right answer
 	switch {
-	case f.When == AfterCommit, f.CutBody > 0, f.Status == 0 && !f.Hang && !f.Reset:
+	case f.When == AfterCommit, f.CutBody > 0, f.Lie, f.Status == 0 && !f.Hang && !f.Reset && f.BodyBytes == 0:
 		right = s.apply(r, entry)
 	case f.When == Later:
-		s.pending.Add(1)
-		go func() {
-			defer s.pending.Done()
-			select {
-			case <-time.After(f.ApplyAfter):
-				s.apply(r, entry)
-			case <-s.closed:
-			}
-		}()
+		s.postpone(r, entry, f.ApplyAfter)
+	}
+	if f.Lie {
+		s.takeBack(r, entry)
 	}
 	switch {
 	case f.Hang:
@@ -138,6 +138,8 @@ func (s *Server) misbehave(w http.ResponseWriter, r *request, entry *Request, f 
 		}
 	case f.Reset:
 		hangUp(w)
+	case f.BodyBytes > 0:
+		sendMuch(w, f.BodyBytes)
 	case f.Status > 0:
 		s.send(w, entry, f.answer())
 	case f.CutBody > 0:
@@ -146,6 +148,68 @@ func (s *Server) misbehave(w http.ResponseWriter, r *request, entry *Request, f 
 		s.send(w, entry, right) // net/http closes a connection whose promised length was not kept
 	default:
 		s.send(w, entry, right)
+	}
+}
+
+// due is a request to be carried out later.
+type due struct {
+	at    time.Time
+	r     *request
+	entry *Request
+}
+
+// postpone carries a request out once it is due by the server's clock: at that time when the clock is the real one, and
+// else at the next request, or at Ripen.
+func (s *Server) postpone(r *request, entry *Request, d time.Duration) {
+	s.laterMu.Lock()
+	s.later = append(s.later, due{s.o.Now().Add(d), r, entry})
+	s.laterMu.Unlock()
+	s.pending.Add(1)
+	go func() {
+		defer s.pending.Done()
+		select {
+		case <-time.After(d):
+			s.Ripen()
+		case <-s.closed:
+		}
+	}()
+}
+
+// Ripen carries out what was postponed and is due by now.
+func (s *Server) Ripen() {
+	s.laterMu.Lock()
+	defer s.laterMu.Unlock()
+	now := s.o.Now()
+	s.later = slices.DeleteFunc(s.later, func(d due) bool {
+		if d.at.After(now) {
+			return false
+		}
+		s.apply(d.r, d.entry)
+		return true
+	})
+}
+
+// takeBack undoes what a request did.
+func (s *Server) takeBack(r *request, entry *Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, undo := range r.undo {
+		undo()
+	}
+	s.note(entry, func(e *Request) { e.Applied = false })
+}
+
+// sendMuch answers with more than anybody wants to read.
+func sendMuch(w http.ResponseWriter, bytes int) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	chunk := []byte(strings.Repeat("x", 64<<10))
+	_, err := w.Write([]byte(`{"body":"`))
+	for left := bytes; left > 0 && err == nil; left -= len(chunk) {
+		_, err = w.Write(chunk[:min(left, len(chunk))])
+	}
+	if err == nil {
+		_, _ = w.Write([]byte(`"}`)) // a client that is gone has its reasons
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 )
 
 // obj is a JSON object.
@@ -23,6 +22,8 @@ type request struct {
 	// repo and pull are set for the routes that name them.
 	repo *repository
 	pull *pull
+	// undo takes back what the handler did, for an answer that is a lie.
+	undo []func()
 }
 
 // answer is what a handler gives.
@@ -94,44 +95,9 @@ func (r *request) number(name string) int64 {
 	return n
 }
 
-// paged cuts one page out of a listing and gives the header that leads to the others.
-func paged[T any](r *request, base string, items []T) ([]T, http.Header) {
-	size, page := 30, 1
-	if n, err := strconv.Atoi(r.query.Get("per_page")); err == nil && n > 0 {
-		size = min(n, 100)
-	}
-	if n, err := strconv.Atoi(r.query.Get("page")); err == nil && n > 0 {
-		page = n
-	}
-	last := max(1, (len(items)+size-1)/size)
-	var links []string
-	link := func(rel string, to int) {
-		q := url.Values{}
-		for k, v := range r.query {
-			q[k] = v
-		}
-		q.Set("page", strconv.Itoa(to))
-		links = append(links, "<"+base+r.URL.EscapedPath()+"?"+q.Encode()+`>; rel="`+rel+`"`)
-	}
-	if page < last {
-		link("next", page+1)
-		link("last", last)
-	}
-	if page > 1 {
-		link("first", 1)
-		link("prev", page-1)
-	}
-	h := http.Header{}
-	if len(links) > 0 {
-		h.Set("Link", strings.Join(links, ", "))
-	}
-	from := min(len(items), (page-1)*size)
-	return items[from:min(len(items), from+size)], h
-}
-
 // listing answers with one page of a list.
 func listing[T any](s *Server, r *request, items []T, object func(T) obj) answer {
-	page, h := paged(r, s.URL, items)
+	page, h := paged(s, r, items)
 	out := make([]obj, len(page))
 	for i, item := range page {
 		out[i] = object(item)
@@ -152,12 +118,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	if err != nil {
 		return // the client is gone
 	}
+	s.Ripen()
+	moved := s.follow(hr)
 	r := &request{Request: hr, query: hr.URL.Query(), body: body}
 	r.route, r.params = s.findRoute(hr.Method, hr.URL.EscapedPath())
 	entry := s.record(r)
 	s.o.Log.Debug("github stand-in request", "method", hr.Method, "path", hr.URL.Path)
 
 	f := s.faults.draw(entry.Route)
+	if moved != nil {
+		s.send(w, entry, *moved)
+		return
+	}
 	if f == nil {
 		s.send(w, entry, s.apply(r, entry))
 		return
@@ -209,6 +181,9 @@ func (s *Server) serve(r *request) answer {
 	defer s.mu.Unlock()
 	c, refused := s.authenticate(r)
 	r.caller = c
+	if refused == nil {
+		refused = s.restrained(c)
+	}
 	if refused != nil {
 		return *refused
 	}
@@ -231,7 +206,12 @@ func (s *Server) serve(r *request) answer {
 			return withHeader(notFound(), limits)
 		}
 	}
-	return withHeader(r.route.handle(s, r), limits)
+	if s.tooMuch(c, creates(r)) {
+		return withHeader(problem(http.StatusForbidden, "You have exceeded a secondary rate limit and have been temporarily blocked from content creation."), limits)
+	}
+	a := r.route.handle(s, r)
+	s.created(r, a)
+	return withHeader(a, limits)
 }
 
 func withHeader(a answer, more http.Header) answer {

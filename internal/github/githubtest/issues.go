@@ -49,7 +49,11 @@ func (s *Server) createIssueComment(r *request) answer {
 		return *bad
 	}
 	c := &IssueComment{ID: s.id(), Author: s.author(r.caller), Body: d.Body, Created: s.o.Now(), Updated: s.o.Now()}
-	r.pull.comments = append(r.pull.comments, c)
+	p := r.pull
+	p.comments = append(p.comments, c)
+	r.undo = append(r.undo, func() {
+		p.comments = slices.DeleteFunc(p.comments, func(o *IssueComment) bool { return o == c })
+	})
 	a := reply(http.StatusCreated, s.issueCommentObject(r.pull, c))
 	a.header.Set("Location", fmt.Sprintf("%s/repos/%s/issues/comments/%d", s.URL, r.repo.fullName(), c.ID))
 	return a

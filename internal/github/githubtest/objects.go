@@ -211,6 +211,9 @@ func (s *Server) reviewCommentObject(p *pull, c *ReviewComment) obj {
 		"start_line": nil, "original_start_line": nil, "start_side": nil, "subject_type": "line",
 		"_links": obj{"self": link(self), "html": link(here), "pull_request": link(api)},
 	}
+	if c.InReplyTo != 0 {
+		o["in_reply_to_id"] = c.InReplyTo
+	}
 	if c.StartLine != 0 {
 		o["start_line"], o["original_start_line"], o["start_side"] = c.StartLine, c.StartLine, c.Side
 	}
@@ -261,7 +264,7 @@ func (s *Server) installationObject(i *installation) obj {
 	o := obj{
 		"id": i.id, "account": s.user(i.account), "access_tokens_url": at + "/access_tokens", "repositories_url": s.URL + "/installation/repositories",
 		"html_url": fmt.Sprintf("%s/settings/installations/%d", s.URL, i.id), "app_id": s.AppID, "app_slug": s.Slug, "target_id": s.userID(i.account),
-		"target_type": "Organization", "repository_selection": "selected", "permissions": permissions(), "events": []string{"pull_request"},
+		"target_type": "Organization", "repository_selection": "selected", "permissions": i.permissions(), "events": []string{"pull_request"},
 		"single_file_name": nil, "created_at": stamp(epoch), "updated_at": stamp(epoch), "suspended_at": nil, "suspended_by": nil,
 	}
 	if i.suspended {

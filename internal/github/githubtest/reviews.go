@@ -85,8 +85,11 @@ func (s *Server) createReview(r *request) answer {
 	for _, c := range d.Comments {
 		made, problem := p.comment(d.CommitID, c)
 		if problem != "" {
-			if s.leaveBody && d.Body != "" {
-				review.State, review.Comments, review.Submitted = stateCommented, nil, review.Created
+			if s.leave != LeaveNothing && d.Body != "" {
+				review.Comments = nil
+				if s.leave == LeaveSubmitted {
+					review.State, review.Submitted = stateCommented, review.Created
+				}
 				p.reviews = append(p.reviews, review)
 			}
 			return unprocessable(problem)
@@ -99,6 +102,9 @@ func (s *Server) createReview(r *request) answer {
 	}
 	p.reviews = append(p.reviews, review)
 	p.updated = s.o.Now()
+	r.undo = append(r.undo, func() {
+		p.reviews = slices.DeleteFunc(p.reviews, func(o *Review) bool { return o == review })
+	})
 	return ok(s.reviewObject(p, review))
 }
 
@@ -264,6 +270,7 @@ func (s *Server) submitReview(r *request) answer {
 	}
 	review.State, review.Submitted = state, s.o.Now()
 	r.pull.updated = s.o.Now()
+	r.undo = append(r.undo, func() { review.State = statePending })
 	return ok(s.reviewObject(r.pull, review))
 }
 

@@ -32,8 +32,11 @@ func routes() []*route {
 	)
 	archive := on("GET /_codeload/{owner}/{repo}/{ref}", nil)
 	archive.outside = (*Server).sendArchive
+	graph := on("POST /graphql", nil)
+	graph.outside = (*Server).graphQL
 	return []*route{
 		archive,
+		graph,
 		on("GET /app", (*Server).getApp),
 		on("GET /app/hook/deliveries", (*Server).listDeliveries),
 		on("POST /app/hook/deliveries/{delivery_id}/attempts", (*Server).redeliver),
@@ -59,6 +62,9 @@ func routes() []*route {
 		on("DELETE "+review, (*Server).deleteReview),
 		on("GET "+review+"/comments", (*Server).listReviewComments),
 		on("POST "+review+"/events", (*Server).submitReview),
+		on("POST "+pulls+"/comments/{comment_id}/replies", (*Server).replyToComment),
+		on("GET "+repo+"/pulls/comments/{comment_id}", (*Server).getPullComment),
+		on("DELETE "+repo+"/pulls/comments/{comment_id}", (*Server).deletePullComment),
 		on("GET "+repo+"/issues/{issue_number}/comments", (*Server).listIssueComments),
 		on("POST "+repo+"/issues/{issue_number}/comments", (*Server).createIssueComment),
 		on("GET "+repo+"/issues/comments/{comment_id}", (*Server).getIssueComment),

@@ -41,6 +41,29 @@ func (s *Server) DateCommits(fullName string) {
 	}
 }
 
+// RemoveRepository takes a repository away, as if it was deleted or the App lost its access.
+func (s *Server) RemoveRepository(fullName string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.repos, strings.ToLower(fullName))
+}
+
+// RenameRepository gives a repository another "owner/name". Requests for the old one are redirected.
+func (s *Server) RenameRepository(fullName, newName string) error {
+	owner, name, ok := strings.Cut(newName, "/")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.repository(fullName)
+	if r == nil || !ok {
+		return fmt.Errorf("rename repository: no repository %s, or %q is not \"owner/name\"", fullName, newName)
+	}
+	delete(s.repos, strings.ToLower(fullName))
+	s.renamed[strings.ToLower(fullName)] = r
+	r.owner, r.name = owner, name
+	s.repos[strings.ToLower(newName)] = r
+	return nil
+}
+
 // PullRequestSpec is a pull request to open. Base and Head are all files of their side.
 type PullRequestSpec struct {
 	Title, Body string
@@ -193,6 +216,29 @@ func (s *Server) AddReview(fullName string, number int, review Review) (id int64
 		return nil
 	})
 	return id, err
+}
+
+// Renumber gives the comments of a pull request's n-th submitted review new ids, and gives them: for a review that was
+// added as a copy of another one.
+func (s *Server) Renumber(fullName string, number, n int) []int64 {
+	var ids []int64
+	_ = s.edit(fullName, number, func(p *pull) error { // of no pull request: no ids
+		for _, r := range p.reviews {
+			if r.State == statePending {
+				continue
+			}
+			if n--; n >= 0 {
+				continue
+			}
+			for i := range r.Comments {
+				r.Comments[i].ID, r.Comments[i].ReviewID = s.id(), r.ID
+				ids = append(ids, r.Comments[i].ID)
+			}
+			break
+		}
+		return nil
+	})
+	return ids
 }
 
 // With gives a copy of files with changes; a changed file that is "" is deleted.

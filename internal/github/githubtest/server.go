@@ -34,6 +34,9 @@ type Options struct {
 	TokenLifetime time.Duration
 	// RateLimit is how many requests an installation has in an hour. Default 5,000.
 	RateLimit int
+	// ContentMinute and ContentHour are how much an installation may create, a review counted with its comments; 0 is any
+	// number. It is counted in any case: ContentSeen.
+	ContentMinute, ContentHour int
 	// DiffFiles, DiffLines and DiffBytes are where a diff is refused (406). Default 300, 20,000 and 1 MB.
 	DiffFiles, DiffLines, DiffBytes int
 	// ListedFiles is how many changed files are listed. Default 3,000.
@@ -111,7 +114,13 @@ type Server struct {
 	listed        int // pages of deliveries
 	nextID        int64
 	lag           time.Duration
-	leaveBody     bool
+	leave         Left
+	paging        Paging
+	made          map[int64][]made
+	restraints    map[int64][]*Restraint
+	renamed       map[string]*repository // by the name that was
+	laterMu       sync.Mutex
+	later         []due
 
 	logMu      sync.Mutex
 	requests   []*Request
@@ -126,7 +135,8 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		AppID: o.AppID, Slug: o.Slug, WebhookSecret: o.WebhookSecret, o: o, closed: make(chan struct{}),
 		repos: map[string]*repository{}, installations: map[int64]*installation{}, users: map[string]int64{},
-		tokens: map[string]*caller{}, used: map[string]int{}, sent: map[string]bool{}, nextID: 1000, faults: newFaults(o.Seed), routes: routes(),
+		tokens: map[string]*caller{}, used: map[string]int{}, sent: map[string]bool{}, made: map[int64][]made{},
+		restraints: map[int64][]*Restraint{}, renamed: map[string]*repository{}, nextID: 1000, faults: newFaults(o.Seed), routes: routes(),
 	}
 	var err error
 	if s.described, err = loadDescription(); err != nil {
@@ -239,12 +249,21 @@ func (s *Server) SetReadLag(d time.Duration) {
 	s.lag = d
 }
 
-// LeaveBodyOnRefusal makes a review that is refused for one of its comments leave a submitted review with just the body
-// behind. Reports of what GitHub does differ: all or nothing (the default), and this.
-func (s *Server) LeaveBodyOnRefusal(on bool) {
+// Left is what a review that is refused for one of its comments leaves behind. Reports of what GitHub does differ.
+type Left int
+
+// What may be left: nothing, a pending review with just the body, or a submitted one.
+const (
+	LeaveNothing Left = iota
+	LeavePending
+	LeaveSubmitted
+)
+
+// LeaveOnRefusal sets what a refused review leaves behind.
+func (s *Server) LeaveOnRefusal(what Left) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.leaveBody = on
+	s.leave = what
 }
 
 // visible says whether something made at a time is listed already.

@@ -94,9 +94,29 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 		{key, "GET " + at + "/check-runs/" + check + "/annotations", "", "", 200},
 		{key, "GET " + at + "/commits/" + head + "/check-runs", "", "", 200},
 		{user, "POST " + at + "/check-runs", `{"name":"n","head_sha":"` + head + `"}`, "", 403},
+		{key, "GET " + at + "/pulls/comments/1", "", "", 404},
+		{key, "POST " + at + "/pulls/1/comments/1/replies", `{"body":"b"}`, "", 404},
 	} {
 		method, path, _ := strings.Cut(c.request, " ")
 		if a := send(t, s, c.credential, method, path, c.body, c.accept); a.status != c.want {
+			t.Errorf("%s: %d, want %d: %s", c.request, a.status, c.want, a.body)
+		}
+	}
+	begun := fmt.Sprint(s.ReviewComments(repo, 1)[0].ID)
+	answered := id(send(t, s, key, "POST", at+"/pulls/1/comments/"+begun+"/replies", `{"body":"b"}`, ""))
+	for _, c := range []struct {
+		credential, request, body string
+		want                      int
+	}{
+		{key, "GET " + at + "/pulls/comments/" + answered, "", 200},
+		{key, "POST " + at + "/pulls/1/comments/" + answered + "/replies", `{"body":"b"}`, 422},
+		{key, "POST " + at + "/pulls/1/comments/" + begun + "/replies", `{"body":""}`, 422},
+		{user, "DELETE " + at + "/pulls/comments/" + answered, "", 403},
+		{key, "DELETE " + at + "/pulls/comments/" + answered, "", 204},
+		{key, "GET " + at + "/pulls/comments/" + answered, "", 404},
+	} {
+		method, path, _ := strings.Cut(c.request, " ")
+		if a := send(t, s, c.credential, method, path, c.body, ""); a.status != c.want {
 			t.Errorf("%s: %d, want %d: %s", c.request, a.status, c.want, a.body)
 		}
 	}

@@ -9,6 +9,16 @@ type installation struct {
 	id        int64
 	account   string
 	suspended bool
+	granted   map[string]string
+}
+
+// permissions are what the App may do there.
+func (i *installation) permissions() obj {
+	all := permissions()
+	for k, v := range i.granted {
+		all[k] = v
+	}
+	return all
 }
 
 // repository is a repository with all that hangs on it.
@@ -65,6 +75,7 @@ type pull struct {
 	closed           time.Time
 	reviews          []*Review
 	comments         []*IssueComment
+	resolved         map[int64]string // who resolved a thread, by the comment that began it
 }
 
 // changes gives the diff of a revision: from the merge base, with three dots.
@@ -88,8 +99,10 @@ type Review struct {
 // ReviewComment is a comment on lines of the diff, in GitHub's words.
 type ReviewComment struct {
 	ID, ReviewID int64
-	Author       string
-	Path         string
+	// InReplyTo is the comment that began the thread, 0 for that one.
+	InReplyTo int64
+	Author    string
+	Path      string
 	// Side is LEFT or RIGHT; StartLine is 0 for a single line.
 	Side      string
 	StartLine int

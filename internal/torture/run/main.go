@@ -29,13 +29,14 @@ import (
 
 // options are what the command line says.
 type options struct {
-	pulls, kills, freezes, orchestrators, workers int
-	outage, errors                                int
-	seed                                          uint64
-	horizons, log, bin                            string
-	lost                                          float64
-	faults                                        faultList
-	modelDelay, patience, quiet                   time.Duration
+	pulls, kills, freezes, cuts, orchestrators, workers int
+	outage, errors                                      int
+	seed                                                uint64
+	horizons, log, bin                                  string
+	naive                                               bool
+	lost                                                float64
+	faults                                              faultList
+	modelDelay, patience, quiet                         time.Duration
 }
 
 // faultList is a flag that may be given again and again.
@@ -69,6 +70,8 @@ func main() {
 	flag.IntVar(&o.outage, "outage", 0, "instead: so many deliveries fail while everything is down; the kills are of the leader that looks for them")
 	flag.IntVar(&o.errors, "errors", 2, "pages of GitHub's list of deliveries that are answered 500, in an outage")
 	flag.IntVar(&o.freezes, "freezes", 0, "freezes of an orchestrator before its submit")
+	flag.IntVar(&o.cuts, "cuts", 0, "freezes after which the process's database sessions are ended too")
+	flag.BoolVar(&o.naive, "naive", false, "build the services with a naive body of the posting step, which is to be caught")
 	flag.Var(&o.faults, "fault", "a fault as service/point/action, may be repeated: orchestrator/model_called/kill")
 	flag.Uint64Var(&o.seed, "seed", 1, "what chooses points, redeliveries and second pushes")
 	flag.StringVar(&o.horizons, "horizons", "short", "short: job timeout 8 s, rescue after 10 s; default: the orchestrator's")
@@ -120,7 +123,11 @@ func run(ctx context.Context, o options, out io.Writer) (verdict, error) {
 	if o.bin == "" {
 		o.bin = filepath.Join(dir, "bin")
 		fmt.Fprintln(out, "building the services")
-		if err := torture.Build(ctx, o.bin); err != nil {
+		build := torture.Build
+		if o.naive {
+			build = torture.BuildNaive
+		}
+		if err := build(ctx, o.bin); err != nil {
 			return torture.Verdict{}, err
 		}
 	}
@@ -161,8 +168,10 @@ func (o options) plan() (torture.Plan, error) {
 	if o.outage == 0 {
 		plan.Faults = append(plan.Faults, torture.RandomKills(o.seed, o.kills, o.pulls)...)
 	}
-	for range o.freezes {
-		plan.Faults = append(plan.Faults, torture.Fault{Service: "orchestrator", Point: "before_submit", Action: failpoint.Freeze, Pass: 3})
+	for i := range o.freezes + o.cuts {
+		plan.Faults = append(plan.Faults, torture.Fault{
+			Service: "orchestrator", Point: "before_submit", Action: failpoint.Freeze, Pass: 3, Cut: i >= o.freezes,
+		})
 	}
 	switch o.horizons {
 	case "default":
