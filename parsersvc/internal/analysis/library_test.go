@@ -4,6 +4,7 @@ package analysis
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,7 +63,10 @@ func TestAgainstTheLibrary(t *testing.T) {
 			for name, content := range samples(t, l) {
 				parser := sitter.NewParser()
 				parser.SetLanguage(l.grammar())
-				theirs := parser.Parse(nil, content)
+				theirs, err := parser.ParseCtx(context.Background(), nil, content)
+				if err != nil {
+					t.Fatal(err)
+				}
 				ours, err := analyzer.parse(compiled, content, time.Minute, compiled.definitions, compiled.references)
 				if err != nil {
 					t.Fatal(err)

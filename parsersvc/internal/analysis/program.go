@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"unsafe"
 
 	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 	"github.com/openrabbit/openrabbit/parsersvc/queries"
@@ -166,4 +167,15 @@ func (p *program) accepts(pattern int, captures []grammar.Capture, content []byt
 		}
 	}
 	return true
+}
+
+// Grammar gives tree-sitter's tables of a language, for measuring what a bare parse takes; nil when there are none.
+func Grammar(name string) unsafe.Pointer {
+	for _, l := range table() {
+		if l.Name == name {
+			// The binding's Language is a struct of one pointer.
+			return *(*unsafe.Pointer)(unsafe.Pointer(l.grammar()))
+		}
+	}
+	return nil
 }

@@ -27,7 +27,7 @@ static inline or_node *add(or_work *w) {
 
 static inline or_frame open_frame(const TSLanguage *l, const HeapSubtree *t, uint32_t byte, uint32_t visible, uint16_t field, bool shown) {
   or_frame f = {.tree = t, .byte = byte, .visible = visible, .field = field, .shown = shown};
-  if (t->production_id) f.aliases = l->alias_sequences + (size_t)t->production_id * l->max_alias_sequence_length;
+  if (t->production_id && l->max_alias_sequence_length) f.aliases = l->alias_sequences + (size_t)t->production_id * l->max_alias_sequence_length;
   if (l->field_count) {
     FieldMapSlice slice = l->field_map_slices[t->production_id];
     f.fields = l->field_map_entries + slice.index;

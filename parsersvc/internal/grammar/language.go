@@ -70,10 +70,10 @@ func NewLanguage(l *sitter.Language) (*Language, error) {
 		}
 	}
 	out.fieldNames = []string{""}
-	fields := unsafe.Slice(ptr.field_names, int(ptr.field_count)+1)
-	for i := 1; i < len(fields); i++ {
-		name := C.GoString(fields[i])
-		out.fields[name] = uint16(i)
+	// A grammar without fields has no table of them; one that has leaves the first entry out.
+	for i := range int(ptr.field_count) {
+		name := C.GoString(unsafe.Slice(ptr.field_names, int(ptr.field_count)+1)[i+1])
+		out.fields[name] = uint16(i + 1)
 		out.fieldNames = append(out.fieldNames, name)
 	}
 	return out, nil
