@@ -110,6 +110,8 @@ func dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 			// A request larger than this buffer is not tried again; gRPC's own has 256 KiB.
 			grpc.MaxRetryRPCBufferSize(2*cfg.MaxMessageBytes),
 		),
+		grpc.WithInitialWindowSize(windowBytes),
+		grpc.WithInitialConnWindowSize(connWindowBytes),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
 		grpc.WithChainUnaryInterceptor(interceptor.unary),
 		grpc.WithChainStreamInterceptor(interceptor.stream),

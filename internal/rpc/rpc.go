@@ -35,11 +35,15 @@ const (
 	// watchMargin is what watchers of health have to hear NOT_SERVING before their streams end.
 	watchMargin = 100 * time.Millisecond
 
-	handshakeTimeout  = 10 * time.Second
-	keepaliveTime     = 30 * time.Second
-	keepaliveTimeout  = 10 * time.Second
-	keepaliveMinTime  = 15 * time.Second
-	maxStreams        = 1000
+	handshakeTimeout = 10 * time.Second
+	keepaliveTime    = 30 * time.Second
+	keepaliveTimeout = 10 * time.Second
+	keepaliveMinTime = 15 * time.Second
+	maxStreams       = 1000
+	// windowBytes is what a stream, and connWindowBytes what a connection, may have sent and not been read. gRPC begins
+	// with 64 KiB, which one answer of the parser exceeds: its sender would wait for the reader in the middle of it.
+	windowBytes       = 1 << 20
+	connWindowBytes   = 4 << 20
 	maxHeaderListSize = 64 << 10
 )
 

@@ -4,7 +4,6 @@ package analysis
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,9 +11,9 @@ import (
 	"time"
 
 	"github.com/go-enry/go-enry/v2"
-	sitter "github.com/smacker/go-tree-sitter"
 
 	"github.com/openrabbit/openrabbit/internal/syntax"
+	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 )
 
 // Source is a file to analyse.
@@ -33,12 +32,11 @@ type Want struct {
 	OnlyLines []syntax.Range
 }
 
-// errLimit says that a parse ran into its time limit and stopped by itself.
-var errLimit = errors.New("parse ran into its time limit")
-
 // Facts analyses one file. What the file itself is to blame for is a status; an error means that the analyzer is broken
 // (a query that doesn't compile).
 func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Facts, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	f := a.describe(src)
 	lang, err := a.language(f.Language)
 	if err != nil {
@@ -53,36 +51,47 @@ func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Fac
 		return f, nil
 	}
 	t := newText(src.Content)
-	err = parse(lang, t.content, limit, func(tree *sitter.Tree) {
-		b := &builder{path: src.Path, lang: lang, text: t}
-		withRoot(tree, func(root *sitter.Node) { b.g = gather(lang.definitions, root, t.content) })
-		b.build()
-		f.Symbols, f.Imports = b.symbols, b.g.importsOf(t)
-		all := b.g.whole && !b.cut
-		if !want.NoReferences {
-			withRoot(tree, func(root *sitter.Node) {
-				var whole bool
-				f.References, whole = b.references(root)
-				all = all && whole
-			})
-		}
-		found := faults(tree.RootNode(), t.content)
-		f.Errors = errorsOf(found, t)
-		if !all || len(found) > maxErrors {
-			f.Status, f.Detail = syntax.StatusPartial, "it holds more than is listed"
-		}
-	})
-	if errors.Is(err, errLimit) {
-		return syntax.Facts{
-			Path: f.Path, Language: f.Language, Status: syntax.StatusTimeout, Detail: "parsing it took too long",
-			Generated: f.Generated, Vendored: f.Vendored, Lines: f.Lines,
-		}, nil
+	references := lang.references
+	if want.NoReferences {
+		references = nil
+	}
+	tree, err := a.parse(lang, t.content, limit, lang.definitions, references)
+	if errors.Is(err, grammar.ErrLimit) {
+		f.Status, f.Detail = syntax.StatusTimeout, "parsing it took too long"
+		return f, nil
 	}
 	if err != nil {
 		return syntax.Facts{}, fmt.Errorf("parse %s: %w", f.Language, err)
 	}
+	b := &builder{path: src.Path, lang: lang, text: t, g: gather(lang.definitions, tree.Found[0], t.content)}
+	b.build()
+	f.Symbols, f.Imports = b.symbols, b.g.importsOf(t)
+	all := b.g.whole && !b.cut
+	if !want.NoReferences {
+		var whole bool
+		f.References, whole = b.references(tree.Found[1])
+		all = all && whole
+	}
+	found := faults(lang.grammar, tree.Nodes, t.content)
+	f.Errors = errorsOf(found, t)
+	if !all || len(found) > maxErrors {
+		f.Status, f.Detail = syntax.StatusPartial, "it holds more than is listed"
+	}
 	want.Keep(&f)
 	return f, nil
+}
+
+// parse parses a text and runs programs over it; a nil one finds nothing. The tree is valid until the next parse.
+func (a *Analyzer) parse(lang *compiled, content []byte, limit time.Duration, programs ...*program) (grammar.Tree, error) {
+	var queries []*grammar.Query
+	for _, p := range programs {
+		if p == nil {
+			queries = append(queries, nil)
+			continue
+		}
+		queries = append(queries, p.query)
+	}
+	return a.parser.Parse(lang.grammar, content, limit, queries...)
 }
 
 // describe gives what is known of a file without parsing it.
@@ -96,34 +105,6 @@ func (a *Analyzer) describe(src Source) syntax.Facts {
 		f.Language = Detect(src.Path, src.Content)
 	}
 	return f
-}
-
-// parse gives the tree of a text to fn. Tree and parser are gone when it returns: a node used later ends the process.
-func parse(lang *compiled, content []byte, limit time.Duration, fn func(tree *sitter.Tree)) error {
-	// A parser that was stopped once goes on with the old text, so each file has a new one (8 µs). A context that can
-	// be cancelled would race with the next parse, so the parser's own clock is the limit.
-	parser := sitter.NewParser()
-	defer parser.Close()
-	parser.SetLanguage(lang.grammar)
-	parser.SetOperationLimit(int(limit.Microseconds()))
-	tree, err := parser.ParseCtx(context.Background(), nil, content)
-	if errors.Is(err, sitter.ErrOperationLimit) {
-		return errLimit
-	}
-	if err != nil {
-		return err
-	}
-	defer tree.Close()
-	fn(tree)
-	return nil
-}
-
-// withRoot gives the root of a copy of a tree. The binding keeps every node that it has ever given of a tree; with a
-// copy, which costs nothing else, they go when fn returns.
-func withRoot(tree *sitter.Tree, fn func(root *sitter.Node)) {
-	own := tree.Copy()
-	defer own.Close()
-	fn(own.RootNode())
 }
 
 // Keep leaves of the facts only what touches the wanted lines. A definition that encloses a kept one is kept by its own

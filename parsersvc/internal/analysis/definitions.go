@@ -6,9 +6,8 @@ import (
 	"cmp"
 	"slices"
 
-	sitter "github.com/smacker/go-tree-sitter"
-
 	"github.com/openrabbit/openrabbit/internal/syntax"
+	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 )
 
 // definition is one definition as its pattern found it.
@@ -63,8 +62,8 @@ type gathered struct {
 	whole             bool
 }
 
-// gather runs the query of definitions.
-func gather(p *program, root *sitter.Node, content []byte) *gathered {
+// gather sorts what the query of definitions found.
+func gather(p *program, found grammar.Matches, content []byte) *gathered {
 	g := &gathered{
 		functions:  make(map[span]function),
 		parameters: make(map[uint32][]parameter), wrappers: make(map[span]span), decorators: make(map[uint32]span),
@@ -73,7 +72,7 @@ func gather(p *program, root *sitter.Node, content []byte) *gathered {
 		constructorPlaces: make(map[uint32]struct{}),
 		docs:              make(map[span]span), imports: make(map[span]*importParts),
 	}
-	g.whole = p.each(root, content, func(pattern int, captures []capture) { g.match(pattern, captures, content) })
+	g.whole = p.each(found, content, func(pattern int, captures []capture) { g.match(pattern, captures, content) })
 	slices.SortFunc(g.comments, func(a, b span) int { return cmp.Compare(a.start, b.start) })
 	for i := range g.definitions {
 		g.definitions[i].take(g.functions)

@@ -16,6 +16,8 @@ import (
 	"github.com/smacker/go-tree-sitter/python"
 	"github.com/smacker/go-tree-sitter/typescript/tsx"
 	"github.com/smacker/go-tree-sitter/typescript/typescript"
+
+	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 )
 
 // Language is one that can be parsed.
@@ -122,7 +124,7 @@ func Detect(name string, content []byte) string {
 // compiled is a language with its queries.
 type compiled struct {
 	Language
-	grammar     *sitter.Language
+	grammar     *grammar.Language
 	definitions *program
 	references  *program
 	// indentation matches nothing where indentation is no syntax.
@@ -132,23 +134,22 @@ type compiled struct {
 // Analyzer analyses one file at a time. It keeps the queries of the languages it has met.
 type Analyzer struct {
 	mu       sync.Mutex
+	parser   *grammar.Parser
 	rows     map[string]Language
 	compiled map[string]*compiled
 }
 
 // New gives an analyzer. Nothing is compiled before it is needed.
 func New() *Analyzer {
-	a := &Analyzer{rows: make(map[string]Language), compiled: make(map[string]*compiled)}
+	a := &Analyzer{parser: grammar.NewParser(), rows: make(map[string]Language), compiled: make(map[string]*compiled)}
 	for _, l := range table() {
 		a.rows[l.Name] = l
 	}
 	return a
 }
 
-// language gives a language ready for use, or nil without an error when there is no grammar for it.
+// language gives a language ready for use, or nil without an error when there is no grammar for it. The caller holds mu.
 func (a *Analyzer) language(name string) (*compiled, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if c, ok := a.compiled[name]; ok {
 		return c, nil
 	}

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"unsafe"
 
-	sitter "github.com/smacker/go-tree-sitter"
-
+	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 	"github.com/openrabbit/openrabbit/parsersvc/queries"
 )
 
@@ -26,20 +26,20 @@ func (s span) strictlyContains(o span) bool { return s.contains(o) && s != o }
 type capture struct {
 	meaning
 	span
-	node *sitter.Node
+	// children is how many named nodes an argument list has, comments not among them.
+	children int
 }
 
 // program is a query with its predicates understood.
 type program struct {
-	query      *sitter.Query
+	query      *grammar.Query
 	meanings   []meaning
 	predicates [][]predicate
 }
 
-// predicate is a condition on the text of one capture. The binding's own filter compiles its regular expressions again
-// for each match; this one does so once.
+// predicate is a condition on the text of one capture.
 type predicate struct {
-	capture uint32
+	capture int
 	negated bool
 	pattern *regexp.Regexp
 	words   map[string]struct{}
@@ -55,7 +55,11 @@ func (p *predicate) holds(text []byte) bool {
 
 // compile makes a language ready.
 func (l Language) compile() (*compiled, error) {
-	c := &compiled{Language: l, grammar: l.grammar()}
+	g, err := grammar.NewLanguage(l.grammar())
+	if err != nil {
+		return nil, fmt.Errorf("read the grammar of %s: %w", l.Name, err)
+	}
+	c := &compiled{Language: l, grammar: g}
 	for _, part := range []struct {
 		file string
 		to   **program
@@ -72,7 +76,7 @@ func (l Language) compile() (*compiled, error) {
 			text.Write(b)
 			text.WriteByte('\n')
 		}
-		p, err := newProgram(text.Bytes(), c.grammar)
+		p, err := newProgram(text.String(), c.grammar)
 		if err != nil {
 			return nil, fmt.Errorf("compile %s of %s: %w", part.file, l.Name, err)
 		}
@@ -81,22 +85,22 @@ func (l Language) compile() (*compiled, error) {
 	return c, nil
 }
 
-func newProgram(text []byte, grammar *sitter.Language) (*program, error) {
-	q, err := sitter.NewQuery(text, grammar)
+func newProgram(text string, language *grammar.Language) (*program, error) {
+	q, err := grammar.NewQuery(language, text, func(capture string) bool { return vocabulary()[capture] == roleArguments })
 	if err != nil {
 		return nil, err
 	}
-	p := &program{query: q, predicates: make([][]predicate, q.PatternCount())}
-	for id := range q.CaptureCount() {
-		m, err := meaningOf(q.CaptureNameForId(id))
+	p := &program{query: q, predicates: make([][]predicate, len(q.Predicates))}
+	for _, name := range q.Captures {
+		m, err := meaningOf(name)
 		if err != nil {
 			return nil, err
 		}
 		p.meanings = append(p.meanings, m)
 	}
-	for i := range p.predicates {
-		for _, steps := range q.PredicatesForPattern(uint32(i)) {
-			pr, err := newPredicate(q, steps)
+	for i, list := range q.Predicates {
+		for _, raw := range list {
+			pr, err := newPredicate(raw)
 			if err != nil {
 				return nil, fmt.Errorf("pattern %d: %w", i, err)
 			}
@@ -107,81 +111,71 @@ func newProgram(text []byte, grammar *sitter.Language) (*program, error) {
 }
 
 // newPredicate understands #eq?, #any-of?, #match? and their negations, on a capture and strings.
-func newPredicate(q *sitter.Query, steps []sitter.QueryPredicateStep) (predicate, error) {
-	// The last step is the end mark.
-	if len(steps) < 4 || steps[1].Type != sitter.QueryPredicateStepTypeCapture {
+func newPredicate(raw grammar.Predicate) (predicate, error) {
+	p := predicate{capture: int(raw.Capture)}
+	if len(raw.Words) == 0 {
 		return predicate{}, errors.New("a predicate is of a capture and strings")
 	}
-	p := predicate{capture: steps[1].ValueId}
-	var words []string
-	for _, s := range steps[2 : len(steps)-1] {
-		if s.Type != sitter.QueryPredicateStepTypeString {
-			return predicate{}, errors.New("a predicate is of one capture only")
-		}
-		words = append(words, q.StringValueForId(s.ValueId))
-	}
-	name := q.StringValueForId(steps[0].ValueId)
-	switch name {
+	switch raw.Name {
 	case "not-eq?", "not-any-of?", "not-match?":
 		p.negated = true
 	}
-	switch name {
+	switch raw.Name {
 	case "eq?", "not-eq?", "any-of?", "not-any-of?":
-		p.words = make(map[string]struct{}, len(words))
-		for _, w := range words {
+		p.words = make(map[string]struct{}, len(raw.Words))
+		for _, w := range raw.Words {
 			p.words[w] = struct{}{}
 		}
 	case "match?", "not-match?":
-		re, err := regexp.Compile(words[0])
+		re, err := regexp.Compile(raw.Words[0])
 		if err != nil {
 			return predicate{}, err
 		}
 		p.pattern = re
 	default:
-		return predicate{}, fmt.Errorf("no meaning for predicate #%s", name)
+		return predicate{}, fmt.Errorf("no meaning for predicate #%s", raw.Name)
 	}
 	return p, nil
 }
 
-// maxMatches bounds what is taken from one query over one file: a file of a mebibyte can hold half a million names,
-// and each costs some hundred bytes here.
-const maxMatches = 300_000
-
-// each calls fn for every match whose predicates hold. The captures are valid during the call only. It gives false
-// when it stopped at the limit.
-func (p *program) each(root *sitter.Node, content []byte, fn func(pattern int, captures []capture)) bool {
-	cursor := sitter.NewQueryCursor()
-	defer cursor.Close()
-	cursor.Exec(p.query, root)
+// each calls fn for every match whose predicates hold. The captures are valid during the call only. It says whether
+// these are all that there are.
+func (p *program) each(found grammar.Matches, content []byte, fn func(pattern int, captures []capture)) bool {
 	var captures []capture
-	for range maxMatches {
-		m, ok := cursor.NextMatch()
-		if !ok {
-			return true
+	for pattern, raw := range found.All() {
+		if !p.accepts(pattern, raw, content) {
+			continue
 		}
 		captures = captures[:0]
-		for _, c := range m.Captures {
+		for _, c := range raw {
 			captures = append(captures, capture{
-				meaning: p.meanings[c.Index],
-				span:    span{c.Node.StartByte(), c.Node.EndByte()},
-				node:    c.Node,
+				meaning: p.meanings[c.ID()], span: span{c.Start, c.End}, children: c.Children(),
 			})
 		}
-		if p.accepts(m, captures, content) {
-			fn(int(m.PatternIndex), captures)
-		}
+		fn(pattern, captures)
 	}
-	return false
+	return found.Whole
 }
 
-func (p *program) accepts(m *sitter.QueryMatch, captures []capture, content []byte) bool {
-	for i := range p.predicates[m.PatternIndex] {
-		pr := &p.predicates[m.PatternIndex][i]
-		for j, c := range m.Captures {
-			if c.Index == pr.capture && !pr.holds(captures[j].text(content)) {
+func (p *program) accepts(pattern int, captures []grammar.Capture, content []byte) bool {
+	for i := range p.predicates[pattern] {
+		pr := &p.predicates[pattern][i]
+		for _, c := range captures {
+			if c.ID() == pr.capture && !pr.holds(content[c.Start:c.End]) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// Grammar gives tree-sitter's tables of a language, for measuring what a bare parse takes; nil when there are none.
+func Grammar(name string) unsafe.Pointer {
+	for _, l := range table() {
+		if l.Name == name {
+			// The binding's Language is a struct of one pointer.
+			return *(*unsafe.Pointer)(unsafe.Pointer(l.grammar()))
+		}
+	}
+	return nil
 }

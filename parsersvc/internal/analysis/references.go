@@ -7,9 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	sitter "github.com/smacker/go-tree-sitter"
-
 	"github.com/openrabbit/openrabbit/internal/syntax"
+	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 )
 
 // maxReceiver bounds the text of a receiver, in bytes.
@@ -51,10 +50,10 @@ type localName struct {
 // maxReferences bounds the uses that are told of a file.
 const maxReferences = 50_000
 
-// references runs the query of references. It gives the uses of names that the definitions around them don't make
-// themselves, in the order of the text, and whether that is all of them.
-func (b *builder) references(root *sitter.Node) ([]syntax.Reference, bool) {
-	uses, spreads, whole := b.uses(root)
+// references sorts what the query of references found. It gives the uses of names that the definitions around them don't
+// make themselves, in the order of the text, and whether that is all of them.
+func (b *builder) references(found grammar.Matches) ([]syntax.Reference, bool) {
+	uses, spreads, whole := b.uses(found)
 	b.enclose(uses)
 	locals, names := b.localNames(uses)
 	var out []syntax.Reference
@@ -79,9 +78,9 @@ func (b *builder) references(root *sitter.Node) ([]syntax.Reference, bool) {
 }
 
 // uses gives the names that the query found, and the lists that are spread.
-func (b *builder) uses(root *sitter.Node) (uses []use, spreads map[uint32]struct{}, whole bool) {
+func (b *builder) uses(found grammar.Matches) (uses []use, spreads map[uint32]struct{}, whole bool) {
 	spreads = make(map[uint32]struct{})
-	whole = b.lang.references.each(root, b.text.content, func(pattern int, captures []capture) {
+	whole = b.lang.references.each(found, b.text.content, func(pattern int, captures []capture) {
 		u := use{pattern: uint16(pattern), arguments: -1}
 		for _, c := range captures {
 			switch c.role {
@@ -90,7 +89,7 @@ func (b *builder) uses(root *sitter.Node) (uses []use, spreads map[uint32]struct
 			case roleReceiver:
 				u.receiver = c.span
 			case roleArguments:
-				u.list, u.arguments = c.start, int32(b.count(c.node, c.span))
+				u.list, u.arguments = c.start, int32(c.children)
 			case roleSpread:
 				spreads[c.start] = struct{}{}
 			default:
@@ -198,20 +197,3 @@ func (b *builder) isLocal(locals map[localName]struct{}, u use) bool {
 
 // maxNesting bounds every loop up a chain of parents.
 const maxNesting = 64
-
-// count gives the number of arguments in a list. Comments are nodes too; a list that holds one is gone through.
-func (b *builder) count(list *sitter.Node, s span) int {
-	i, _ := slices.BinarySearchFunc(b.g.comments, s.start, func(c span, at uint32) int { return cmp.Compare(c.start, at) })
-	if i == len(b.g.comments) || b.g.comments[i].start >= s.end {
-		return int(list.NamedChildCount())
-	}
-	cursor := sitter.NewTreeCursor(list)
-	defer cursor.Close()
-	n := 0
-	for ok := cursor.GoToFirstChild(); ok; ok = cursor.GoToNextSibling() {
-		if node := cursor.CurrentNode(); node.IsNamed() && !node.IsExtra() {
-			n++
-		}
-	}
-	return n
-}

@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	sitter "github.com/smacker/go-tree-sitter"
-
 	"github.com/openrabbit/openrabbit/internal/syntax"
+	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 )
 
 // Suggestion is a replacement for whole lines of a file.
@@ -41,6 +40,8 @@ func (a *Analyzer) Check(src Source, s Suggestion, limit time.Duration) (Checked
 	if edit.noChange() {
 		return Checked{Verdict: syntax.VerdictNoChange}, nil
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	lang, err := a.language(a.describe(src).Language)
 	if err != nil {
 		return Checked{}, err
@@ -49,9 +50,9 @@ func (a *Analyzer) Check(src Source, s Suggestion, limit time.Duration) (Checked
 		return Checked{Verdict: syntax.VerdictUnknown}, nil
 	}
 	// Up to three texts are parsed within the limit.
-	c := checker{lang: lang, limit: limit / 3, edit: edit}
+	c := checker{analyzer: a, lang: lang, limit: limit / 3, edit: edit}
 	out, err := c.run()
-	if errors.Is(err, errLimit) {
+	if errors.Is(err, grammar.ErrLimit) {
 		return Checked{Verdict: syntax.VerdictUnknown}, nil
 	}
 	return out, err
@@ -59,10 +60,11 @@ func (a *Analyzer) Check(src Source, s Suggestion, limit time.Duration) (Checked
 
 // checker compares the syntax errors of a file before and after an edit.
 type checker struct {
-	lang   *compiled
-	limit  time.Duration
-	edit   edit
-	before []lineFault
+	analyzer *Analyzer
+	lang     *compiled
+	limit    time.Duration
+	edit     edit
+	before   []lineFault
 }
 
 // lineFault is a fault with its line.
@@ -157,25 +159,26 @@ func (c *checker) unmatched(after []lineFault, replacement string) []lineFault {
 func (c *checker) faults(content []byte) ([]lineFault, *text, error) {
 	t := newText(content)
 	var out []lineFault
-	err := parse(c.lang, t.content, c.limit, func(tree *sitter.Tree) {
-		root := tree.RootNode()
-		for _, f := range faults(root, t.content) {
-			out = append(out, lineFault{f, t.line(f.start)})
-		}
-		for _, f := range c.misindented(root, t) {
-			out = append(out, lineFault{f, t.line(f.start)})
-		}
-	})
+	tree, err := c.analyzer.parse(c.lang, t.content, c.limit, c.lang.indentation)
+	if err != nil {
+		return nil, t, err
+	}
+	for _, f := range faults(c.lang.grammar, tree.Nodes, t.content) {
+		out = append(out, lineFault{f, t.line(f.start)})
+	}
+	for _, f := range c.misindented(tree.Found[0], t) {
+		out = append(out, lineFault{f, t.line(f.start)})
+	}
 	slices.SortStableFunc(out, func(a, b lineFault) int { return cmp.Compare(a.start, b.start) })
-	return out, t, err
+	return out, t, nil
 }
 
 // misindented finds statements that begin in another column than the first of their block.
-func (c *checker) misindented(root *sitter.Node, t *text) []fault {
+func (c *checker) misindented(found grammar.Matches, t *text) []fault {
 	var out []fault
 	columns := make(map[uint32]uint32) // of blocks, by their start
 	var statements []struct{ block, start, end uint32 }
-	c.lang.indentation.each(root, t.content, func(_ int, captures []capture) {
+	c.lang.indentation.each(found, t.content, func(_ int, captures []capture) {
 		var s struct{ block, start, end uint32 }
 		for _, c := range captures {
 			switch c.role {
