@@ -45,7 +45,7 @@ func (s *Service) chat(ctx context.Context, c *call, q question, conversation []
 	var out *reply
 	f := s.persist(ctx, c, maxChatBody, func(ctx context.Context, t traits) (sent, error) {
 		req, used := s.chatRequest(c, q, conversation, t)
-		res, err := s.client.CreateChatCompletion(ctx, req)
+		res, err := c.model.endpoint.client.CreateChatCompletion(ctx, req)
 		if err != nil {
 			return used, err
 		}
