@@ -33,6 +33,8 @@ type call struct {
 	// traits are the model's as they are tried now. What a refusal taught is kept once a request went well with it.
 	traits  traits
 	lessons int
+	// ceiling is the most tokens that the call may take, 0 for none; worst what its next request may take.
+	ceiling, worst int64
 	// failed counts the requests that failed and may be made again; it lasts over re-asks and batches.
 	failed int
 	spent  usage
@@ -72,10 +74,15 @@ func (s *Service) persist(ctx context.Context, c *call, limit int64, send reques
 		}
 		wait := max(f.retryAfter, backoff(max(c.failed, 1)))
 		f.retryAfter = wait
-		if c.failed >= most || c.model.fallback != nil && wait > maxBackoff || !s.pause(ctx, wait, f) {
+		if c.failed >= most || !c.affords(c.worst) || c.model.fallback != nil && wait > maxBackoff || !s.pause(ctx, wait, f) {
 			return f
 		}
 	}
+}
+
+// affords says whether so many tokens more stay below the call's ceiling.
+func (c *call) affords(tokens int64) bool {
+	return c.ceiling == 0 || c.spent.input+c.spent.output+tokens <= c.ceiling
 }
 
 // pause waits, unless the wait and a useful request after it don't fit before the caller's deadline: then, and when

@@ -27,6 +27,8 @@ type question struct {
 	purpose     string
 	// group is whose question it is: requests to an endpoint take turns by it.
 	group string
+	// ceiling is the most tokens that all requests together may take, 0 for no ceiling.
+	ceiling int64
 	// model is the one the caller reserved for; empty means the tier's.
 	model string
 }
@@ -51,7 +53,7 @@ func (s *Service) complete(ctx context.Context, q question) (answer, error) {
 		return answer{}, precondition("the %s tier's model is %q and not %q: the budget was reserved for another model", m.tier, m.name, q.model)
 	}
 	began := time.Now()
-	c := &call{model: m, group: q.group, traits: m.memory.get()}
+	c := &call{model: m, group: q.group, ceiling: q.ceiling, traits: m.memory.get()}
 	got, err := s.converse(ctx, c, q)
 	got.spent = c.spent
 	if got.model == "" {
@@ -82,7 +84,7 @@ func (s *Service) converse(ctx context.Context, c *call, q question) (answer, er
 		switch {
 		case r.refusal != "" || r.finish == openai.FinishReasonContentFilter:
 			return got.as(review.OutcomeRefused, "the model or a content filter refused"), nil
-		case r.finish == openai.FinishReasonLength && r.thought && !hadRoom && !roomier:
+		case r.finish == openai.FinishReasonLength && r.thought && !hadRoom && !roomier && c.affords(c.worst+int64(s.cfg.ReasoningTokens)):
 			roomier = true
 			continue
 		case r.finish == openai.FinishReasonLength:
@@ -104,6 +106,9 @@ func (s *Service) converse(ctx context.Context, c *call, q question) (answer, er
 			return got.as(review.OutcomeRefused, "the model refused in prose"), nil
 		case reasked:
 			return got.as(review.OutcomeInvalid, "the answer has not the asked form, also after asking again: "+wrong.where), nil
+		}
+		if !c.affords(c.worst + int64(estimate(clip(r.content, maxRepeated)+wrong.text))) {
+			return got.as(review.OutcomeInvalid, "the answer has not the asked form, and nothing is left to ask again: "+wrong.where), nil
 		}
 		reasked = true
 		conversation = append(append([]message(nil), q.messages...),

@@ -124,7 +124,7 @@ func (s *Service) embedBatch(ctx context.Context, c *call, texts []string, dimen
 		if len(res.Data) == 0 && statusInBody(exchangeOf(ctx).body) != 0 {
 			return used, errNoAnswer
 		}
-		c.spent.add(c.model.info, res.Usage, c.inputEstimate(), 0)
+		c.spent.add(c.model.info, res.Usage, guess{input: c.inputEstimate(), inputMost: 3*c.inputEstimate() + frameTokens})
 		name = string(res.Model)
 		vectors, err = readVectors(res.Data, len(part), dimensions)
 		return used, err

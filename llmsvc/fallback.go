@@ -23,6 +23,9 @@ func (s *Service) fallBack(ctx context.Context, c *call, f *failure) bool {
 	default:
 		return false
 	}
+	if !c.affords(c.worst) {
+		return false
+	}
 	if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && time.Until(deadline) < usefulRest {
 		return false
 	}

@@ -51,7 +51,7 @@ func (s *Service) questionFrom(in *llmv1.CompleteRequest) (question, error) {
 	q := question{
 		tier: pbconv.TierFromProto(in.GetTier()), maxOutput: int(in.GetMaxOutputTokens()),
 		temperature: in.Temperature, seed: in.Seed, purpose: in.GetPurpose(), model: in.GetModel(),
-		group: in.GetReview(),
+		group: in.GetReview(), ceiling: int64(min(in.GetMaxTotalTokens(), math.MaxInt64)),
 	}
 	if in.GetTier() == llmv1.Tier_TIER_EMBED {
 		return q, badArgument("the embedding tier completes nothing")
@@ -143,6 +143,12 @@ func (h *handlers) ListModels(context.Context, *llmv1.ListModelsRequest) (*llmv1
 			Tier: tier.wire, Name: m.name,
 			ContextTokens: uint32(m.info.ContextTokens), MaxOutputTokens: uint32(m.info.MaxOutputTokens),
 			InputMicrosPerMillion: uint64(m.info.InputMicros), OutputMicrosPerMillion: uint64(m.info.OutputMicros),
+		}
+		switch {
+		case tier.domain == tierEmbed:
+			model.Dimensions = uint32(h.service.cfg.Dimensions)
+		case m.memory.get().reasons || m.fallback != nil && m.fallback.memory.get().reasons:
+			model.HeadroomTokens = uint32(h.service.cfg.ReasoningTokens)
 		}
 		if to := m.fallback; to != nil {
 			// What is reserved for a call must hold whichever of the two answers it.
