@@ -26,9 +26,15 @@ const (
 // call is one call of Complete or Embed under way, and what it has taken so far.
 type call struct {
 	model *model
+	// group is whose call it is, for taking turns.
+	group string
+	// first is what the model's failure was when this one stands in for another.
+	first *failure
 	// traits are the model's as they are tried now. What a refusal taught is kept once a request went well with it.
 	traits  traits
 	lessons int
+	// ceiling is the most tokens that the call may take, 0 for none; worst what its next request may take.
+	ceiling, worst int64
 	// failed counts the requests that failed and may be made again; it lasts over re-asks and batches.
 	failed int
 	spent  usage
@@ -59,13 +65,24 @@ func (s *Service) persist(ctx context.Context, c *call, limit int64, send reques
 		if f.kind != transient && f.kind != rateLimited {
 			return f
 		}
-		c.failed++
-		wait := max(f.retryAfter, backoff(c.failed))
+		most := s.cfg.Attempts
+		if c.model.fallback != nil {
+			most = max(1, most-1) // the last is for who stands in
+		}
+		if !f.held {
+			c.failed++
+		}
+		wait := max(f.retryAfter, backoff(max(c.failed, 1)))
 		f.retryAfter = wait
-		if c.failed >= s.cfg.Attempts || !s.pause(ctx, wait, f) {
+		if c.failed >= most || !c.affords(c.worst) || c.model.fallback != nil && wait > maxBackoff || !s.pause(ctx, wait, f) {
 			return f
 		}
 	}
+}
+
+// affords says whether so many tokens more stay below the call's ceiling.
+func (c *call) affords(tokens int64) bool {
+	return c.ceiling == 0 || c.spent.input+c.spent.output+tokens <= c.ceiling
 }
 
 // pause waits, unless the wait and a useful request after it don't fit before the caller's deadline: then, and when
@@ -99,10 +116,15 @@ func (s *Service) attempt(ctx context.Context, c *call, limit int64, send reques
 	if wait := c.model.breaker.blocked(time.Now()); wait > 0 {
 		return sent{}, open(wait)
 	}
-	if err := s.slots.Acquire(ctx, 1); err != nil {
+	leave, err := c.model.endpoint.gate.enter(ctx, c.group, c.inputEstimate())
+	if err != nil {
 		return sent{}, &failure{kind: callerLeft, cause: err}
 	}
-	defer s.slots.Release(1)
+	before := c.spent.input + c.spent.output
+	defer func() { leave(int(c.spent.input + c.spent.output - before)) }()
+	if wait := c.model.hold.left(time.Now()); wait > 0 {
+		return sent{}, &failure{kind: rateLimited, held: true, retryAfter: wait, what: "the model server limits the rate"}
+	}
 	ok, probe, wait := c.model.breaker.allow(time.Now())
 	if !ok {
 		return sent{}, open(wait)
@@ -125,6 +147,9 @@ func (s *Service) attempt(ctx context.Context, c *call, limit int64, send reques
 		return used, nil
 	}
 	f := classify(x, err, ctx.Err(), bounded.Err())
+	if f.kind == rateLimited && f.retryAfter > 0 {
+		c.model.hold.until(time.Now().Add(f.retryAfter))
+	}
 	v := f.verdict()
 	if f.kind == callerLeft && f.ended() && time.Since(began) >= hangAfter {
 		v = broken

@@ -260,7 +260,7 @@ func TestBreakerCountsCallersDeadlines(t *testing.T) {
 
 func TestTiersWithOneModelShareItsBreaker(t *testing.T) {
 	t.Parallel()
-	s := newBare(t, Config{BaseURL: "http://x.test", Main: "m", Fast: "m", Embed: "e"})
+	s := newBare(t, Config{Endpoint: Endpoint{BaseURL: "http://x.test"}, Main: "m", Fast: "m", Embed: "e"})
 	if s.models[review.Main].breaker != s.models[review.Fast].breaker || s.models[review.Main].breaker == s.models[tierEmbed].breaker {
 		t.Error("breakers go by model")
 	}

@@ -110,6 +110,26 @@ func (b *breaker) fail(now time.Time) {
 	}
 }
 
+// hold is the time until which a server asked to be left alone. Nobody asks its model before, whoever was told.
+type hold struct {
+	mu sync.Mutex
+	to time.Time
+}
+
+func (h *hold) until(t time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t.After(h.to) {
+		h.to = t
+	}
+}
+
+func (h *hold) left(now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return max(h.to.Sub(now), 0)
+}
+
 func (b *breaker) tell() {
 	if b.changed == nil {
 		return

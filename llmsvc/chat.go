@@ -42,10 +42,15 @@ func (s *Service) chat(ctx context.Context, c *call, q question, conversation []
 	for _, m := range conversation {
 		c.text = append(c.text, m.content)
 	}
+	form := 0
+	if q.schema != nil {
+		form = estimate(string(q.schema.text))
+	}
+	c.worst = int64(c.inputEstimate() + form + s.outputLimit(c, q, c.traits))
 	var out *reply
 	f := s.persist(ctx, c, maxChatBody, func(ctx context.Context, t traits) (sent, error) {
 		req, used := s.chatRequest(c, q, conversation, t)
-		res, err := s.client.CreateChatCompletion(ctx, req)
+		res, err := c.model.endpoint.client.CreateChatCompletion(ctx, req)
 		if err != nil {
 			return used, err
 		}
@@ -53,7 +58,10 @@ func (s *Service) chat(ctx context.Context, c *call, q question, conversation []
 			return used, errNoAnswer
 		}
 		out = readReply(res)
-		c.spent.add(c.model.info, res.Usage, c.inputEstimate(), estimate(out.content+out.refusal))
+		c.spent.add(c.model.info, res.Usage, guess{
+			input: c.inputEstimate(), inputMost: 3*(c.inputEstimate()+form) + frameTokens,
+			output: estimate(out.content + out.refusal), outputMost: used.limit,
+		})
 		return used, nil
 	})
 	if f != nil {

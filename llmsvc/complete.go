@@ -25,6 +25,10 @@ type question struct {
 	temperature *float64
 	seed        *int64
 	purpose     string
+	// group is whose question it is: requests to an endpoint take turns by it.
+	group string
+	// ceiling is the most tokens that all requests together may take, 0 for no ceiling.
+	ceiling int64
 	// model is the one the caller reserved for; empty means the tier's.
 	model string
 }
@@ -49,17 +53,17 @@ func (s *Service) complete(ctx context.Context, q question) (answer, error) {
 		return answer{}, precondition("the %s tier's model is %q and not %q: the budget was reserved for another model", m.tier, m.name, q.model)
 	}
 	began := time.Now()
-	c := &call{model: m, traits: m.memory.get()}
+	c := &call{model: m, group: q.group, ceiling: q.ceiling, traits: m.memory.get()}
 	got, err := s.converse(ctx, c, q)
 	got.spent = c.spent
 	if got.model == "" {
-		got.model = m.name
+		got.model = c.model.name
 	}
 	outcome := string(got.outcome)
 	if err != nil {
 		outcome = "error"
 	}
-	s.metrics.called(s.metrics.purpose(q.purpose), m.name, outcome, c.spent, time.Since(began))
+	s.metrics.called(s.metrics.purpose(q.purpose), c.model.name, outcome, c.spent, time.Since(began))
 	return got, err
 }
 
@@ -70,14 +74,17 @@ func (s *Service) converse(ctx context.Context, c *call, q question) (answer, er
 	for reasked, roomier := false, false; ; {
 		hadRoom := c.traits.reasons
 		r, f := s.chat(ctx, c, q, conversation)
+		if f != nil && s.fallBack(ctx, c, f) {
+			continue
+		}
 		if f != nil {
-			return s.failed(c, f)
+			return s.failed(c, c.lastWord(f))
 		}
 		got := answer{model: r.model}
 		switch {
 		case r.refusal != "" || r.finish == openai.FinishReasonContentFilter:
 			return got.as(review.OutcomeRefused, "the model or a content filter refused"), nil
-		case r.finish == openai.FinishReasonLength && r.thought && !hadRoom && !roomier:
+		case r.finish == openai.FinishReasonLength && r.thought && !hadRoom && !roomier && c.affords(c.worst+int64(s.cfg.ReasoningTokens)):
 			roomier = true
 			continue
 		case r.finish == openai.FinishReasonLength:
@@ -100,6 +107,9 @@ func (s *Service) converse(ctx context.Context, c *call, q question) (answer, er
 		case reasked:
 			return got.as(review.OutcomeInvalid, "the answer has not the asked form, also after asking again: "+wrong.where), nil
 		}
+		if !c.affords(c.worst + int64(estimate(clip(r.content, maxRepeated)+wrong.text))) {
+			return got.as(review.OutcomeInvalid, "the answer has not the asked form, and nothing is left to ask again: "+wrong.where), nil
+		}
 		reasked = true
 		conversation = append(append([]message(nil), q.messages...),
 			message{role: roleAssistant, content: clip(r.content, maxRepeated)},
@@ -115,8 +125,7 @@ func (a answer) as(outcome review.Outcome, detail string) answer {
 
 // failed makes the outcome, or the error, of a failure.
 func (s *Service) failed(c *call, f *failure) (answer, error) {
-	key := s.cfg.Key.Reveal()
-	got := answer{retryAfter: f.retryAfter, detail: f.detail(c.text, key)}
+	got := answer{retryAfter: f.retryAfter, detail: c.model.endpoint.inWords(f.detail(c.text, c.model.endpoint.Key.Reveal()))}
 	switch f.kind {
 	case callerLeft:
 		return answer{}, fmt.Errorf("ask the model: %w", f.cause)
@@ -138,16 +147,17 @@ func (s *Service) failed(c *call, f *failure) (answer, error) {
 
 // setupRefusal says what a person must mend.
 func (s *Service) setupRefusal(c *call, f *failure) *refusal {
+	at := c.model.endpoint
 	switch {
-	case f.status == 401 && s.cfg.Key.IsZero():
-		return precondition("the model server wants a key: set OPENAI_API_KEY")
+	case f.status == 401 && at.Key.IsZero():
+		return precondition("the model server wants a key: set %s", at.keyVariable)
 	case f.status == 404 || f.status == 405:
-		return precondition("the model server does not know the model %q (%s), or OPENAI_BASE_URL is not the base of an OpenAI-compatible API",
-			c.model.name, variable(c.model.tier))
+		return precondition("the model server does not know the model %q (%s), or %s is not the base of an OpenAI-compatible API",
+			c.model.name, variable(c.model.tier), at.baseVariable)
 	case f.status == 401 || f.status == 403:
-		return precondition("%s", f.what)
+		return precondition("%s", at.inWords(f.what))
 	default:
-		return precondition("%s", f.detail(c.text, s.cfg.Key.Reveal()))
+		return precondition("%s", at.inWords(f.detail(c.text, at.Key.Reveal())))
 	}
 }
 

@@ -131,8 +131,8 @@ func TestWithoutAModel(t *testing.T) {
 	}{
 		"nothing":            {Config{}, review.Main, "set OPENAI_API_KEY, or OPENAI_BASE_URL and OPENRABBIT_MODEL_MAIN"},
 		"only a name":        {Config{Main: "x"}, review.Fast, "no model is configured"},
-		"only a base":        {Config{BaseURL: "http://x.test"}, review.Main, "set OPENRABBIT_MODEL_MAIN"},
-		"no embedding":       {Config{BaseURL: "http://x.test", Main: "x"}, tierEmbed, "set OPENRABBIT_MODEL_EMBED"},
+		"only a base":        {Config{Endpoint: Endpoint{BaseURL: "http://x.test"}}, review.Main, "set OPENRABBIT_MODEL_MAIN"},
+		"no embedding":       {Config{Endpoint: Endpoint{BaseURL: "http://x.test"}, Main: "x"}, tierEmbed, "set OPENRABBIT_MODEL_EMBED"},
 		"nothing to embed":   {Config{}, tierEmbed, "set OPENAI_API_KEY"},
 		"unspecified counts": {Config{}, "", "no model is configured"},
 	} {

@@ -83,14 +83,14 @@ func TestDefaultModels(t *testing.T) {
 	}{
 		"nothing":            {Config{}, [3]string{}},
 		"names alone":        {Config{Main: "m"}, [3]string{}},
-		"key":                {Config{Key: key}, [3]string{defaultFast, defaultMain, defaultEmbed}},
-		"key and main":       {Config{Key: key, Main: "m"}, [3]string{defaultFast, "m", defaultEmbed}},
-		"openai's base":      {Config{Key: key, BaseURL: "https://api.openai.com/v1"}, [3]string{defaultFast, defaultMain, defaultEmbed}},
-		"another's base":     {Config{BaseURL: "http://x/v1", Main: "m"}, [3]string{"m", "m", ""}},
-		"only the fast one":  {Config{BaseURL: "http://x/v1", Fast: "f"}, [3]string{"f", "f", ""}},
-		"all":                {Config{BaseURL: "http://x/v1", Fast: "f", Main: "m", Embed: "e"}, [3]string{"f", "m", "e"}},
-		"not quite openai":   {Config{Key: key, BaseURL: "https://api.openai.com.evil.test/v1", Main: "m"}, [3]string{"m", "m", ""}},
-		"another, no models": {Config{Key: key, BaseURL: "http://x/v1"}, [3]string{}},
+		"key":                {Config{Endpoint: Endpoint{Key: key}}, [3]string{defaultFast, defaultMain, defaultEmbed}},
+		"key and main":       {Config{Endpoint: Endpoint{Key: key}, Main: "m"}, [3]string{defaultFast, "m", defaultEmbed}},
+		"openai's base":      {Config{Endpoint: Endpoint{Key: key, BaseURL: "https://api.openai.com/v1"}}, [3]string{defaultFast, defaultMain, defaultEmbed}},
+		"another's base":     {Config{Endpoint: Endpoint{BaseURL: "http://x/v1"}, Main: "m"}, [3]string{"m", "m", ""}},
+		"only the fast one":  {Config{Endpoint: Endpoint{BaseURL: "http://x/v1"}, Fast: "f"}, [3]string{"f", "f", ""}},
+		"all":                {Config{Endpoint: Endpoint{BaseURL: "http://x/v1"}, Fast: "f", Main: "m", Embed: "e"}, [3]string{"f", "m", "e"}},
+		"not quite openai":   {Config{Endpoint: Endpoint{Key: key, BaseURL: "https://api.openai.com.evil.test/v1"}, Main: "m"}, [3]string{"m", "m", ""}},
+		"another, no models": {Config{Endpoint: Endpoint{Key: key, BaseURL: "http://x/v1"}}, [3]string{}},
 	} {
 		s := newBare(t, tt.cfg)
 		var got [3]string
@@ -127,11 +127,11 @@ func TestKeysInPlaintextAreNoticed(t *testing.T) {
 	for base, want := range map[string]bool{
 		"http://models.example/v1": true, "https://models.example/v1": false, "http://127.0.0.1:1/v1": false, "http://localhost/v1": false, "http://[::1]:4/v1": false,
 	} {
-		if got := newBare(t, Config{Key: config.NewSecret("k"), BaseURL: base, Main: "m"}).plaintextKey(); got != want {
+		if got := newBare(t, Config{Endpoint: Endpoint{Key: config.NewSecret("k"), BaseURL: base}, Main: "m"}).endpoints[0].plaintextKey(); got != want {
 			t.Errorf("%s: %v", base, got)
 		}
 	}
-	if newBare(t, Config{BaseURL: "http://models.example/v1", Main: "m"}).plaintextKey() {
+	if newBare(t, Config{Endpoint: Endpoint{BaseURL: "http://models.example/v1"}, Main: "m"}).endpoints[0].plaintextKey() {
 		t.Error("there is no key")
 	}
 }

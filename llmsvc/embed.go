@@ -26,7 +26,7 @@ func (b badVectors) Error() string { return string(b) }
 
 // embed makes a vector for each text, in order. A text longer than the model's window is cut to it where the window
 // and the tokenizer are known. Its errors are *refusal and the caller's context's.
-func (s *Service) embed(ctx context.Context, texts []string, dimensions int) (embeddings, error) {
+func (s *Service) embed(ctx context.Context, group string, texts []string, dimensions int) (embeddings, error) {
 	m, err := s.modelFor(tierEmbed)
 	if err != nil {
 		return embeddings{}, err
@@ -38,7 +38,7 @@ func (s *Service) embed(ctx context.Context, texts []string, dimensions int) (em
 		return embeddings{}, err
 	}
 	began := time.Now()
-	c := &call{model: m, traits: m.memory.get()}
+	c := &call{model: m, group: group, traits: m.memory.get()}
 	out := embeddings{model: m.name, vectors: make([][]float32, 0, len(texts))}
 	err = s.embedAll(ctx, c, texts, dimensions, &out)
 	out.spent = c.spent
@@ -105,6 +105,7 @@ func (s *Service) batch(c *call, texts []string) []string {
 func (s *Service) embedBatch(ctx context.Context, c *call, texts []string, dimensions int) ([][]float32, string, *failure) {
 	var vectors [][]float32
 	var name string
+	c.text = texts
 	f := s.persist(ctx, c, maxEmbedBody, func(ctx context.Context, t traits) (sent, error) {
 		part := texts
 		if t.maxBatch > 0 {
@@ -116,14 +117,14 @@ func (s *Service) embedBatch(ctx context.Context, c *call, texts []string, dimen
 		if used.dimensions {
 			req.Dimensions = dimensions
 		}
-		res, err := s.client.CreateEmbeddings(ctx, req)
+		res, err := c.model.endpoint.client.CreateEmbeddings(ctx, req)
 		if err != nil {
 			return used, err
 		}
 		if len(res.Data) == 0 && statusInBody(exchangeOf(ctx).body) != 0 {
 			return used, errNoAnswer
 		}
-		c.spent.add(c.model.info, res.Usage, c.inputEstimate(), 0)
+		c.spent.add(c.model.info, res.Usage, guess{input: c.inputEstimate(), inputMost: 3*c.inputEstimate() + frameTokens})
 		name = string(res.Model)
 		vectors, err = readVectors(res.Data, len(part), dimensions)
 		return used, err
@@ -175,7 +176,7 @@ func unitLength(v []float32) []float32 {
 
 // embedFailed makes the error of a failure: Embed has no outcomes.
 func (s *Service) embedFailed(c *call, f *failure) error {
-	detail := f.detail(c.text, s.cfg.Key.Reveal())
+	detail := f.detail(c.text, c.model.endpoint.Key.Reveal())
 	switch f.kind {
 	case callerLeft:
 		return fmt.Errorf("embed: %w", f.cause)

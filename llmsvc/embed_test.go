@@ -33,7 +33,7 @@ func TestEmbed(t *testing.T) {
 	t.Parallel()
 	s := newRig(t, llmtest.Options{}, Config{Models: map[string]ModelInfo{"embed-model": {InputMicros: 1_000_000}}})
 	in := texts(300)
-	got, err := s.embed(t.Context(), in, 0)
+	got, err := s.embed(t.Context(), "", in, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestDimensions(t *testing.T) {
 	} {
 		s := newRig(t, tt.options, Config{})
 		for i := range 2 {
-			got, err := s.embed(t.Context(), []string{"parseHTTPBody in a handler"}, 64)
+			got, err := s.embed(t.Context(), "", []string{"parseHTTPBody in a handler"}, 64)
 			if err != nil || len(got.vectors[0]) != 64 || math.Abs(dot(got.vectors[0], got.vectors[0])-1) > 1e-5 {
 				t.Fatalf("%s: %v %v", name, got, err)
 			}
@@ -85,7 +85,7 @@ func TestDimensions(t *testing.T) {
 func TestSmallBatchesAreLearned(t *testing.T) {
 	t.Parallel()
 	s := newRig(t, llmtest.Options{MaxBatch: 32}, Config{})
-	got, err := s.embed(t.Context(), texts(100), 8)
+	got, err := s.embed(t.Context(), "", texts(100), 8)
 	if err != nil || len(got.vectors) != 100 {
 		t.Fatalf("%d vectors, %v", len(got.vectors), err)
 	}
@@ -107,7 +107,7 @@ func TestBatchesAreBoundedInTokens(t *testing.T) {
 	t.Parallel()
 	s := newRig(t, llmtest.Options{}, Config{})
 	big := strings.Repeat("x ", 150_000) // about 100,000 tokens by our estimate
-	got, err := s.embed(t.Context(), []string{big, big, big, "small", strings.Repeat("y ", 600_000), "small"}, 8)
+	got, err := s.embed(t.Context(), "", []string{big, big, big, "small", strings.Repeat("y ", 600_000), "small"}, 8)
 	if err != nil || len(got.vectors) != 6 {
 		t.Fatalf("%d vectors, %v", len(got.vectors), err)
 	}
@@ -124,7 +124,7 @@ func TestBatchesAreBoundedInTokens(t *testing.T) {
 func TestLongTextsAreCut(t *testing.T) {
 	t.Parallel()
 	s := newRig(t, llmtest.Options{}, Config{Embed: "text-embedding-3-small"})
-	if _, err := s.embed(t.Context(), []string{strings.Repeat("word ", 20_000), "short"}, 8); err != nil {
+	if _, err := s.embed(t.Context(), "", []string{strings.Repeat("word ", 20_000), "short"}, 8); err != nil {
 		t.Fatal(err)
 	}
 	in := s.server.Calls()[0].Inputs
@@ -150,7 +150,7 @@ func TestEmbeddingsThatDontFitAreErrors(t *testing.T) {
 		"missing one": {vector(0, "null") + "," + vector(1, "[1,0]"), "0 dimensions"},
 	} {
 		s := newRig(t, script(llmtest.Rule{Match: llmtest.Match{Endpoint: "embeddings"}, Body: `{"data":[` + tt.data + `]}`}), Config{})
-		_, err := s.embed(t.Context(), []string{"a", "b"}, 2)
+		_, err := s.embed(t.Context(), "", []string{"a", "b"}, 2)
 		var refused *refusal
 		if !errors.As(err, &refused) || refused.kind != refusedPrecondition || !strings.Contains(err.Error(), tt.want) || len(s.server.Calls()) != 1 {
 			t.Errorf("%s: %v after %d requests", name, err, len(s.server.Calls()))
@@ -162,7 +162,7 @@ func TestEmbeddingsOutOfOrderArePutInOrder(t *testing.T) {
 	t.Parallel()
 	s := newRig(t, script(llmtest.Rule{Match: llmtest.Match{Endpoint: "embeddings"},
 		Body: `{"data":[{"index":1,"embedding":[0,3]},{"index":0,"embedding":[2,0]}],"model":"exact-name"}`}), Config{})
-	got, err := s.embed(t.Context(), []string{"a", "b"}, 2)
+	got, err := s.embed(t.Context(), "", []string{"a", "b"}, 2)
 	if err != nil || fmt.Sprint(got.vectors) != "[[1 0] [0 1]]" || got.model != "exact-name" || !got.spent.estimated {
 		t.Errorf("got %+v %v", got, err)
 	}
@@ -189,7 +189,7 @@ func TestEmbedFailures(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newRig(t, script(tt.rule), Config{})
-			_, err := s.embed(t.Context(), []string{"a"}, 2)
+			_, err := s.embed(t.Context(), "", []string{"a"}, 2)
 			var refused *refusal
 			errors.As(err, &refused)
 			if (err == nil) != (tt.want == 0) || (refused != nil && refused.kind != tt.want) || len(s.server.Calls()) != tt.requests {
@@ -216,7 +216,7 @@ func TestEmbedArguments(t *testing.T) {
 		"too wide":     {[]string{"a"}, maxDimensionsWanted + 1},
 		"too much":     {texts(maxTexts), 4096},
 	} {
-		_, err := s.embed(t.Context(), tt.texts, tt.dimensions)
+		_, err := s.embed(t.Context(), "", tt.texts, tt.dimensions)
 		var refused *refusal
 		if !errors.As(err, &refused) || refused.kind != refusedArgument {
 			t.Errorf("%s: %v", name, err)
@@ -243,7 +243,7 @@ func TestABatchOfWideVectorsFits(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{"data":[%s]}`, strings.Join(data, ","))
 	})
 	s := newService(t, Config{}, inProcess{handler})
-	if got, err := s.embed(t.Context(), texts(defaultBatch), 256); err != nil || len(got.vectors) != defaultBatch {
+	if got, err := s.embed(t.Context(), "", texts(defaultBatch), 256); err != nil || len(got.vectors) != defaultBatch {
 		t.Errorf("%d vectors, %v", len(got.vectors), err)
 	}
 }

@@ -45,6 +45,8 @@ type failure struct {
 	// status is the HTTP status, 0 when none arrived.
 	status     int
 	retryAfter time.Duration
+	// held: nothing was sent, because the server had asked somebody else to wait.
+	held bool
 	// said is what the server answered. It may hold anything, request and key included: only detail prints it, scrubbed.
 	said serverError
 	// what says in our own words what happened.
@@ -136,6 +138,8 @@ func (f *failure) byStatus(status int) {
 		f.kind, f.what = setup, "the model server does not know the model, or OPENAI_BASE_URL is not the base of an OpenAI-compatible API"
 	case status == http.StatusTooManyRequests:
 		f.kind, f.what = rateLimited, "the model server limits the rate"
+	case status == http.StatusNotImplemented:
+		f.kind, f.what = badRequest, "the model server cannot do that (status 501)"
 	case status >= http.StatusInternalServerError || status == http.StatusRequestTimeout ||
 		status == http.StatusConflict || status == http.StatusTooEarly:
 		f.kind, f.what = transient, fmt.Sprintf("the model server failed with status %d", status)

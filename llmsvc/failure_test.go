@@ -128,7 +128,7 @@ func TestCanaries(t *testing.T) {
 				})
 				s := newService(t, Config{}, inProcess{handler})
 				got, err := s.complete(t.Context(), s.findings(t, "look at "+secret+" please"))
-				vectors, embedErr := s.embed(t.Context(), []string{"embed " + secret}, 0)
+				vectors, embedErr := s.embed(t.Context(), "", []string{"embed " + secret}, 0)
 				sinks := map[string]string{
 					"answer": fmt.Sprintf("%+v", got), "error": fmt.Sprint(err), "log": s.log.String(),
 					"embed error": fmt.Sprint(embedErr), "vectors": fmt.Sprintf("%+v", vectors),
@@ -147,7 +147,7 @@ func TestCanaries(t *testing.T) {
 }
 
 func dump(r *http.Request, body string) string {
-	return "you sent " + r.Header.Get("Authorization") + " and " + body
+	return "you sent " + r.Header.Get("Authorization") + r.Header.Get("Api-Key") + " and " + body
 }
 
 func quote(s string) string {

@@ -51,6 +51,7 @@ func (s *Service) questionFrom(in *llmv1.CompleteRequest) (question, error) {
 	q := question{
 		tier: pbconv.TierFromProto(in.GetTier()), maxOutput: int(in.GetMaxOutputTokens()),
 		temperature: in.Temperature, seed: in.Seed, purpose: in.GetPurpose(), model: in.GetModel(),
+		group: in.GetReview(), ceiling: int64(min(in.GetMaxTotalTokens(), math.MaxInt64)),
 	}
 	if in.GetTier() == llmv1.Tier_TIER_EMBED {
 		return q, badArgument("the embedding tier completes nothing")
@@ -100,7 +101,7 @@ func (h *handlers) Embed(ctx context.Context, in *llmv1.EmbedRequest) (*llmv1.Em
 	if in.GetDimensions() > maxDimensionsWanted {
 		return nil, rpcError(ctx, badArgument("%d dimensions are more than %d", in.GetDimensions(), maxDimensionsWanted))
 	}
-	got, err := h.service.embed(ctx, in.GetTexts(), int(in.GetDimensions()))
+	got, err := h.service.embed(ctx, in.GetReview(), in.GetTexts(), int(in.GetDimensions()))
 	if err != nil {
 		return nil, rpcError(ctx, err)
 	}
@@ -138,11 +139,24 @@ func (h *handlers) ListModels(context.Context, *llmv1.ListModelsRequest) (*llmv1
 		if !ok {
 			continue
 		}
-		out.Models = append(out.Models, &llmv1.Model{
+		model := &llmv1.Model{
 			Tier: tier.wire, Name: m.name,
 			ContextTokens: uint32(m.info.ContextTokens), MaxOutputTokens: uint32(m.info.MaxOutputTokens),
 			InputMicrosPerMillion: uint64(m.info.InputMicros), OutputMicrosPerMillion: uint64(m.info.OutputMicros),
-		})
+		}
+		switch {
+		case tier.domain == tierEmbed:
+			model.Dimensions = uint32(h.service.cfg.Dimensions)
+		case m.memory.get().reasons || m.fallback != nil && m.fallback.memory.get().reasons:
+			model.HeadroomTokens = uint32(h.service.cfg.ReasoningTokens)
+		}
+		if to := m.fallback; to != nil {
+			// What is reserved for a call must hold whichever of the two answers it.
+			model.Fallback = to.name
+			model.InputMicrosPerMillion = max(model.InputMicrosPerMillion, uint64(to.info.InputMicros))
+			model.OutputMicrosPerMillion = max(model.OutputMicrosPerMillion, uint64(to.info.OutputMicros))
+		}
+		out.Models = append(out.Models, model)
 	}
 	return out, nil
 }

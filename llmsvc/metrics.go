@@ -23,6 +23,8 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 	breaker  *prometheus.GaugeVec
 	inFlight prometheus.Gauge
+	// fallbacks counts the calls that went to the model that stands in.
+	fallbacks *prometheus.CounterVec
 
 	mu       sync.Mutex
 	purposes map[string]bool
@@ -52,9 +54,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "openrabbit_llm_http_in_flight", Help: "Requests on their way to the model server.",
 		}),
+		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openrabbit_llm_fallbacks_total", Help: "Calls that went on with the fallback model, by why.",
+		}, []string{"model", "fallback", "reason"}),
 		purposes: map[string]bool{},
 	}
-	for _, c := range []prometheus.Collector{m.calls, m.http, m.tokens, m.cost, m.seconds, m.breaker, m.inFlight} {
+	for _, c := range []prometheus.Collector{m.calls, m.http, m.tokens, m.cost, m.seconds, m.breaker, m.inFlight, m.fallbacks} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

@@ -16,6 +16,9 @@ import (
 // tierEmbed is the tier of the embedding model, which the domain does not choose among.
 const tierEmbed review.Tier = "embed"
 
+// tierFallback is that of the model that stands in for others; nobody asks for it.
+const tierFallback review.Tier = "fallback"
+
 // The models of OpenAI that are used when only a key is set.
 const (
 	defaultFast  = "gpt-5.4-mini"

@@ -23,7 +23,11 @@ var errNotServing = errors.New("llmsvc does not serve yet, or no more")
 // Run serves until ctx ends: the admin endpoints first, then LLMService. It serves without a model, too, and says so.
 // It is called once.
 func (s *Service) Run(ctx context.Context, ready func()) error {
-	defer s.http.CloseIdleConnections()
+	defer func() {
+		for _, e := range s.endpoints {
+			e.close()
+		}
+	}()
 	server, err := rpc.NewServer(rpc.ServerConfig{
 		Name: "llmsvc", Addr: s.cfg.Addr, TLS: s.cfg.Mesh.TLS, Plaintext: s.cfg.Mesh.Plaintext, AllowedClients: s.cfg.Clients,
 		DrainTimeout: drainTimeout,
@@ -77,9 +81,15 @@ func (s *Service) announce() {
 		return
 	}
 	for tier, m := range s.models {
-		s.log.Info("model configured", slog.String("tier", string(tier)), slog.String("model", m.name))
+		attrs := []any{slog.String("tier", string(tier)), slog.String("model", m.name), slog.String("server", m.endpoint.server.name)}
+		if m.fallback != nil {
+			attrs = append(attrs, slog.String("fallback", m.fallback.name), slog.String("fallback_server", m.fallback.endpoint.server.name))
+		}
+		s.log.Info("model configured", attrs...)
 	}
-	if s.plaintextKey() {
-		s.log.Warn("the model's key travels unencrypted to another machine, use https in OPENAI_BASE_URL")
+	for _, e := range s.endpoints {
+		if e.plaintextKey() {
+			s.log.Warn("the model's key travels unencrypted to another machine, use https in " + e.baseVariable)
+		}
 	}
 }

@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	openai "github.com/sashabaranov/go-openai"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/openrabbit/openrabbit/internal/review"
 )
@@ -34,11 +31,10 @@ type Service struct {
 	reg     *prometheus.Registry
 	metrics *metrics
 	schemas *schemas
-	client  *openai.Client
-	http    *http.Client
-	slots   *semaphore.Weighted
-	models  map[review.Tier]*model
-	addr    atomic.Value
+	// endpoints are the first one, and the one that stands in for it if that is another.
+	endpoints []*endpoint
+	models    map[review.Tier]*model
+	addr      atomic.Value
 }
 
 // model is one configured model.
@@ -49,9 +45,13 @@ type model struct {
 	// limitField is the name under which the output limit is sent first.
 	limitField string
 	counter    *counter
-	// memory and breaker are shared by tiers that have the same model.
+	endpoint   *endpoint
+	// memory, breaker and hold are shared by tiers that have the same model.
 	memory  *memory
 	breaker *breaker
+	hold    *hold
+	// fallback stands in when this one cannot answer; nil when none does. It has none itself.
+	fallback *model
 }
 
 // New makes the service; nothing is asked or listened to before Run.
@@ -67,24 +67,14 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the model tier: %w", err)
 	}
-	transport := deps.Transport
-	if transport == nil {
-		transport = newTransport(cfg.Concurrency)
-	}
-	d := newDoer(transport)
-	library := openai.DefaultConfig(cfg.Key.Reveal())
-	library.BaseURL, library.HTTPClient = cfg.BaseURL, d
 	s := &Service{
-		cfg: cfg, log: deps.Log, reg: deps.Registry, metrics: m, schemas: newSchemas(),
-		client: openai.NewClientWithConfig(library), http: d.http,
-		slots:  semaphore.NewWeighted(int64(cfg.Concurrency)),
-		models: map[review.Tier]*model{},
+		cfg: cfg, log: deps.Log, reg: deps.Registry, metrics: m, schemas: newSchemas(), models: map[review.Tier]*model{},
 	}
-	s.addModels()
+	s.addModels(deps.Transport)
 	return s, nil
 }
 
-func (s *Service) addModels() {
+func (s *Service) addModels(transport http.RoundTripper) {
 	if !s.cfg.configured() {
 		return
 	}
@@ -92,22 +82,56 @@ func (s *Service) addModels() {
 	for name, info := range s.cfg.Models {
 		known[name] = info
 	}
+	ceilings := limits{atOnce: s.cfg.Concurrency, requests: s.cfg.RequestsPerMinute, tokens: s.cfg.TokensPerMinute}
+	first := newEndpoint(s.cfg.Endpoint, ceilings, transport)
+	s.endpoints = []*endpoint{first}
+	var standIn *model
+	if s.cfg.FallbackModel != "" {
+		at := first
+		if s.cfg.Fallback.BaseURL != "" {
+			at = newEndpoint(s.cfg.Fallback, ceilings, transport)
+			at.baseVariable, at.keyVariable = "OPENRABBIT_FALLBACK_BASE_URL", "OPENRABBIT_FALLBACK_API_KEY"
+			s.endpoints = append(s.endpoints, at)
+		}
+		standIn = s.newModel(tierFallback, s.cfg.FallbackModel, at, lookUp(known, s.cfg.FallbackModel))
+	}
 	byName := map[string]*model{}
 	for _, tier := range []review.Tier{review.Fast, review.Main, tierEmbed} {
 		name := s.modelName(tier)
 		if name == "" {
 			continue
 		}
-		m := &model{tier: tier, name: name, info: lookUp(known, name), limitField: s.preferredLimit(name), counter: newCounter(name)}
-		if twin, ok := byName[name]; ok {
-			m.memory, m.breaker, m.counter = twin.memory, twin.breaker, twin.counter
-		} else {
-			m.memory = &memory{known: traits{reasons: m.info.Reasons}}
-			gauge := s.metrics.breaker.WithLabelValues(name)
-			m.breaker = &breaker{changed: func(state breakerState) { gauge.Set(float64(state)) }}
+		if tier == tierEmbed && first.server.noEmbeddings {
+			s.log.Warn("the model server has no embeddings, OPENRABBIT_MODEL_EMBED is not used", slog.String("server", first.server.name))
+			continue
+		}
+		m, ok := byName[name]
+		if !ok {
+			m = s.newModel(tier, name, first, lookUp(known, name))
 			byName[name] = m
 		}
-		s.models[tier] = m
+		twin := *m
+		twin.tier = tier
+		if tier != tierEmbed && standIn != nil && (standIn.name != name || standIn.endpoint != first) {
+			twin.fallback = standIn
+		}
+		s.models[tier] = &twin
+	}
+}
+
+// newModel makes a model of an endpoint, of which nothing was learned yet.
+func (s *Service) newModel(tier review.Tier, name string, at *endpoint, info ModelInfo) *model {
+	start := at.server.start
+	start.reasons = info.Reasons
+	label := name
+	if tier == tierFallback {
+		label += " (fallback)"
+	}
+	gauge := s.metrics.breaker.WithLabelValues(label)
+	return &model{
+		tier: tier, name: name, info: info, endpoint: at, limitField: preferredLimit(at.server, name), counter: newCounter(name),
+		memory: &memory{known: start}, hold: &hold{},
+		breaker: &breaker{changed: func(state breakerState) { gauge.Set(float64(state)) }},
 	}
 }
 
@@ -124,11 +148,11 @@ func (s *Service) modelName(tier review.Tier) string {
 
 // preferredLimit gives the name of the output limit that a server most likely knows: OpenAI has retired max_tokens,
 // and for its models the client library refuses it; other servers have had it longest.
-func (s *Service) preferredLimit(name string) string {
-	if s.cfg.isOpenAI() || wantsCompletionTokens(name) {
+func preferredLimit(at server, name string) string {
+	if wantsCompletionTokens(name) {
 		return fieldMaxCompletionTokens
 	}
-	return fieldMaxTokens
+	return at.limit
 }
 
 // modelFor gives a tier's model. Its error says what to set.
@@ -140,23 +164,10 @@ func (s *Service) modelFor(tier review.Tier) (*model, error) {
 	case !s.cfg.configured():
 		return nil, precondition("no model is configured: set OPENAI_API_KEY, or OPENAI_BASE_URL and OPENRABBIT_MODEL_MAIN")
 	case tier == tierEmbed:
-		return nil, precondition("no embedding model is configured: set OPENRABBIT_MODEL_EMBED")
+		return nil, precondition("no embedding model is configured, or the server has none: set OPENRABBIT_MODEL_EMBED")
 	default:
 		return nil, precondition("no model is configured for this server: set %s", variable(tier))
 	}
-}
-
-// plaintextKey says whether a key would travel unencrypted to another machine.
-func (s *Service) plaintextKey() bool {
-	u, err := url.Parse(s.cfg.BaseURL)
-	if err != nil || s.cfg.Key.IsZero() || u.Scheme != "http" {
-		return false
-	}
-	switch u.Hostname() {
-	case "localhost", "127.0.0.1", "::1":
-		return false
-	}
-	return true
 }
 
 // refusalKind is why a call was refused as a whole.

@@ -91,7 +91,7 @@ func TestCut(t *testing.T) {
 
 func TestCountTokens(t *testing.T) {
 	t.Parallel()
-	s := newBare(t, Config{BaseURL: "http://x.test", Main: "gpt-4o", Fast: "local"})
+	s := newBare(t, Config{Endpoint: Endpoint{BaseURL: "http://x.test"}, Main: "gpt-4o", Fast: "local"})
 	if counts, exact := s.countTokens(t.Context(), review.Main, []string{"hello world", ""}); !exact || counts[0] != 2 || counts[1] != 0 {
 		t.Errorf("%v %v", counts, exact)
 	}

@@ -32,7 +32,7 @@ func TestLackingServersAreLearned(t *testing.T) {
 		"response_format": {lacks: llmtest.Lacks{JSONSchema: true, JSONObject: true}, first: 3,
 			check: func(c llmtest.Call) bool { return c.Format == "" && strings.Contains(c.Prompt(), findingsSchema) }},
 		"max_tokens": {lacks: llmtest.Lacks{MaxTokens: true}, first: 2, check: func(c llmtest.Call) bool { return c.MaxTokens == 0 && c.MaxCompletionTokens > 0 }},
-		"max_completion_tokens": {lacks: llmtest.Lacks{MaxCompletionTokens: true}, cfg: Config{Main: "o9-not-known", BaseURL: "https://api.openai.com/v1"}, first: 2,
+		"max_completion_tokens": {lacks: llmtest.Lacks{MaxCompletionTokens: true}, cfg: Config{Main: "o9-not-known", Endpoint: Endpoint{BaseURL: "https://api.openai.com/v1"}}, first: 2,
 			check: func(c llmtest.Call) bool { return c.MaxTokens > 0 && c.MaxCompletionTokens == 0 }},
 		"both limits": {lacks: llmtest.Lacks{MaxTokens: true, MaxCompletionTokens: true}, first: 3,
 			check: func(c llmtest.Call) bool { return c.MaxTokens == 0 && c.MaxCompletionTokens == 0 }},

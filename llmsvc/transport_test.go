@@ -148,7 +148,7 @@ func TestBrokenConnections(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newService(t, Config{BaseURL: raw(t, serve), Attempts: 1}, newClosingTransport(t))
+			s := newService(t, Config{Endpoint: Endpoint{BaseURL: raw(t, serve)}, Attempts: 1}, newClosingTransport(t))
 			got := s.ask(t, "x")
 			if got.outcome != review.OutcomeUnavailable || got.spent.requests != 1 || got.detail == "" {
 				t.Errorf("got %+v", got)
@@ -174,13 +174,13 @@ func TestUnreachableServers(t *testing.T) {
 	}
 	closed := "http://" + l.Addr().String()
 	_ = l.Close()
-	s := newService(t, Config{BaseURL: closed, Attempts: 1}, newClosingTransport(t))
+	s := newService(t, Config{Endpoint: Endpoint{BaseURL: closed}, Attempts: 1}, newClosingTransport(t))
 	if got := s.ask(t, "x"); got.outcome != review.OutcomeUnavailable || got.detail != "the model server refuses connections" || got.spent.input != 0 {
 		t.Errorf("got %+v", got)
 	}
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
-	s = newService(t, Config{BaseURL: strings.Replace(plain.URL, "http:", "https:", 1), Attempts: 1}, newClosingTransport(t))
+	s = newService(t, Config{Endpoint: Endpoint{BaseURL: strings.Replace(plain.URL, "http:", "https:", 1)}, Attempts: 1}, newClosingTransport(t))
 	if got := s.ask(t, "x"); got.outcome != review.OutcomeUnavailable || !strings.Contains(got.detail, "TLS") {
 		t.Errorf("got %+v", got)
 	}
@@ -188,7 +188,7 @@ func TestUnreachableServers(t *testing.T) {
 	encrypted.Config.ErrorLog = log.New(io.Discard, "", 0)
 	encrypted.StartTLS()
 	defer encrypted.Close()
-	s = newService(t, Config{BaseURL: encrypted.URL, Attempts: 1}, newClosingTransport(t))
+	s = newService(t, Config{Endpoint: Endpoint{BaseURL: encrypted.URL}, Attempts: 1}, newClosingTransport(t))
 	if got := s.ask(t, "x"); got.outcome != review.OutcomeUnavailable || !strings.Contains(got.detail, "TLS") {
 		t.Errorf("got %+v", got)
 	}
@@ -250,7 +250,7 @@ func TestOverARealConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	s := newService(t, Config{BaseURL: server.URL + "/"}, newClosingTransport(t))
+	s := newService(t, Config{Endpoint: Endpoint{BaseURL: server.URL + "/"}}, newClosingTransport(t))
 	if got := s.ask(t, "x"); got.outcome != review.OutcomeOK || got.spent.requests != 2 || !got.spent.estimated {
 		t.Errorf("got %+v", got)
 	}

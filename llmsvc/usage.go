@@ -16,15 +16,30 @@ type usage struct {
 	estimated bool
 }
 
+// frameTokens is more than what a server puts around a conversation, its template and the like.
+const frameTokens = 4096
+
+// guess is what we think that a request took, and the most that it can have taken: a token has a byte at least, and an
+// answer ends at its limit. 0 is no most.
+type guess struct {
+	input, inputMost   int
+	output, outputMost int
+}
+
 // add counts one answered request. What the server says of it is believed when it is possible; else the numbers are
-// our own estimates, input and output.
-func (u *usage) add(info ModelInfo, said openai.Usage, input, output int) {
+// our own. A server that claims more than there can be has its answer counted at the limit.
+func (u *usage) add(info ModelInfo, said openai.Usage, g guess) {
 	step := usage{input: int64(said.PromptTokens), output: int64(said.CompletionTokens)}
 	if d := said.PromptTokensDetails; d != nil {
 		step.cached = int64(d.CachedTokens)
 	}
-	if !believable(step.input, input) || !believable(step.output, output) || step.input == 0 {
-		step = usage{input: int64(input), output: int64(output), estimated: true}
+	tooMuch := g.outputMost > 0 && step.output > int64(g.outputMost)+int64(g.outputMost)/10+64
+	if tooMuch || !believable(step.input, g.input) || !believable(step.output, g.output) || step.input == 0 ||
+		g.inputMost > 0 && step.input > int64(g.inputMost) {
+		step = usage{input: int64(g.input), output: int64(g.output), estimated: true}
+		if tooMuch {
+			step.output = int64(max(g.output, g.outputMost))
+		}
 	}
 	step.cached = min(max(step.cached, 0), step.input)
 	u.sum(info, step)

@@ -42,7 +42,11 @@ type attempt struct {
 	problems []repoconfig.Problem
 	// diff is the change, nil until it was read.
 	diff *diff.Diff
-	mu   sync.Mutex
+	// guidelines are what the repository tells agents.
+	guidelines string
+	// stored is what an earlier attempt found, nil when none got so far.
+	stored *review.Result
+	mu     sync.Mutex
 	// reached is the stage that the engine told of last.
 	reached review.Stage
 	// parserDown says whether the parser tier did not answer in this attempt.
@@ -128,9 +132,10 @@ func (a *attempt) enter(ctx context.Context, stage review.Stage) error {
 	return nil
 }
 
-// load reads what decides whether the review goes on: the pull request as it is now and the repository's configuration.
-func (a *attempt) load(ctx context.Context) error {
-	pr, err := a.gh.PullRequest(ctx, a.row.Repository, a.row.Number)
+// load reads the pull request as it is now, and if the review is to go on, all that can be read without knowing more, side
+// by side: each call to GitHub takes as long as the longest of them.
+func (a *attempt) load(ctx context.Context) (err error) {
+	pr, err := a.gh.PullRequestNow(ctx, a.row.Repository, a.row.Number)
 	if err != nil {
 		return a.unreadable(ctx, err)
 	}
@@ -138,13 +143,13 @@ func (a *attempt) load(ctx context.Context) error {
 	if err := a.current(ctx); err != nil {
 		return err
 	}
-	if err := a.readConfig(ctx); err != nil {
+	if a.stored, err = a.store.Result(ctx, a.row.ID); err != nil {
 		return err
 	}
 	if err := a.fail(ctx, "loaded"); err != nil {
 		return err
 	}
-	if err := a.ensureCheckRun(ctx); err != nil {
+	if err := a.loadAll(ctx); err != nil {
 		return err
 	}
 	if err := a.fail(ctx, "check_run"); err != nil {
@@ -156,6 +161,36 @@ func (a *attempt) load(ctx context.Context) error {
 	if why := a.config.Skip(repoconfig.PullRequest{Draft: pr.Draft, Labels: pr.Labels, Base: pr.BaseRef}); why != "" {
 		return &ending{state: review.Skipped, reason: why}
 	}
+	return nil
+}
+
+// loadAll reads the merge base, the configuration, the guidelines and the diff, and shows that the review is under way.
+func (a *attempt) loadAll(ctx context.Context) error {
+	pr := a.pr
+	var mergeBase string
+	calls := []func(context.Context) error{
+		func(ctx context.Context) (err error) {
+			if mergeBase, err = a.gh.MergeBase(ctx, a.row.Repository, pr.Base, pr.Head); err != nil {
+				return a.unreadable(ctx, err)
+			}
+			return nil
+		},
+		a.readConfig, a.ensureCheckRun,
+	}
+	if a.stored == nil { // else what is to be posted is known; choose reads the diff if it needs it
+		calls = append(calls, a.readGuidelines, func(ctx context.Context) error {
+			d, err := a.gh.Diff(ctx, a.row.Repository, a.row.Number, pr)
+			if err != nil {
+				return fmt.Errorf("read the diff: %w", err)
+			}
+			a.diff = &d
+			return nil
+		})
+	}
+	if err := together(ctx, calls...); err != nil {
+		return err
+	}
+	a.pr.MergeBase = mergeBase
 	return nil
 }
 

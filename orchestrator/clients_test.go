@@ -218,10 +218,10 @@ func TestModelClientLists(t *testing.T) {
 	if m.lists != before+1 {
 		t.Errorf("listed %d times", m.lists-before)
 	}
-	if v, err := c.Embed(t.Context(), []string{"a", "bcd"}); err != nil || len(v) != 2 || v[1][0] != 3 {
+	if v, _, err := c.embed(t.Context(), "r", []string{"a", "bcd"}); err != nil || len(v) != 2 || v[1][0] != 3 {
 		t.Errorf("vectors %v, %v", v, err)
 	}
-	if v, err := c.Embed(t.Context(), []string{"a", "lost"}); err == nil {
+	if v, _, err := c.embed(t.Context(), "r", []string{"a", "lost"}); err == nil {
 		t.Errorf("a vector is missing: %v", v)
 	}
 }

@@ -87,7 +87,7 @@ func (m *fakeModel) ListModels(context.Context, *llmv1.ListModelsRequest) (*llmv
 	}}, nil
 }
 
-func (m *fakeModel) Complete(_ context.Context, q *llmv1.CompleteRequest) (*llmv1.CompleteResponse, error) {
+func (m *fakeModel) Complete(ctx context.Context, q *llmv1.CompleteRequest) (*llmv1.CompleteResponse, error) {
 	var b strings.Builder
 	for _, message := range q.GetMessages() {
 		b.WriteString(message.GetContent())
@@ -95,6 +95,9 @@ func (m *fakeModel) Complete(_ context.Context, q *llmv1.CompleteRequest) (*llmv
 	text := b.String()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err // who has left holds nobody up
+	}
 	title := ""
 	for known := range m.findings {
 		if strings.Contains(text, known) {

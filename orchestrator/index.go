@@ -38,7 +38,7 @@ type indexWorker struct {
 	river.WorkerDefaults[queue.IndexArgs]
 	store    recall.Store
 	indexes  *recall.Indexes
-	embedder Embedder
+	embedder func(review.InstallationID, review.RepositoryID) Embedder
 	parser   review.Parser
 	source   func(review.InstallationID) indexSource
 	log      *slog.Logger
@@ -66,7 +66,8 @@ var errSlice = errors.New("the attempt's time is used up")
 func (w *indexWorker) Work(ctx context.Context, job *river.Job[queue.IndexArgs]) error {
 	args := job.Args
 	log := w.log.With(telemetry.KeyInstallation, args.InstallationID, telemetry.KeyRepository, args.Repository, telemetry.KeyHead, args.Head)
-	model, err := w.embedder.EmbedModel(ctx)
+	embedder := w.embedder(args.InstallationID, args.RepositoryID)
+	model, err := embedder.EmbedModel(ctx)
 	if err != nil {
 		return fmt.Errorf("ask for the embedding model: %w", err)
 	}
@@ -85,7 +86,7 @@ func (w *indexWorker) Work(ctx context.Context, job *river.Job[queue.IndexArgs])
 		return river.JobSnooze(indexBusy)
 	}
 	pass := indexPass{indexWorker: w, scope: recall.Scope{Installation: args.InstallationID, Repository: args.RepositoryID},
-		model: model, until: time.Now().Add(w.slice), seen: map[string]bool{}}
+		embedder: embedder, model: model, until: time.Now().Add(w.slice), seen: map[string]bool{}}
 	done, err := pass.run(ctx, args)
 	switch {
 	case errors.Is(err, errSlice):
@@ -115,12 +116,13 @@ func retryAfter(err error) (time.Duration, bool) {
 // indexPass is one attempt over a repository.
 type indexPass struct {
 	*indexWorker
-	scope recall.Scope
-	model string
-	until time.Time
-	known map[string]string
-	seen  map[string]bool
-	batch []syntax.Source
+	embedder Embedder
+	scope    recall.Scope
+	model    string
+	until    time.Time
+	known    map[string]string
+	seen     map[string]bool
+	batch    []syntax.Source
 	// files are all that belong to the index, embedded and chunks what was made anew.
 	files, embedded, chunks, skipped int
 }

@@ -46,12 +46,12 @@ func TestAFileThatNoLongerParsesHasNoVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	worker := &indexWorker{store: recall.NewEmbedded(db), indexes: recall.NewIndexes(db), embedder: oneVector{}, parser: chunkParser{}}
+	worker := &indexWorker{store: recall.NewEmbedded(db), indexes: recall.NewIndexes(db), parser: chunkParser{}}
 	for _, c := range []struct {
 		content          string
 		indexed, skipped int
 	}{{"func f() {}", 2, 0}, {"broken", 1, 1}} {
-		pass := indexPass{indexWorker: worker, scope: recall.Scope{Installation: 1, Repository: 2}, seen: map[string]bool{}}
+		pass := indexPass{indexWorker: worker, embedder: oneVector{}, scope: recall.Scope{Installation: 1, Repository: 2}, seen: map[string]bool{}}
 		pass.batch = []syntax.Source{{Path: "a.go", Content: []byte(c.content)}, {Path: "b.go", Content: []byte("func g() {}")}}
 		if err := pass.flush(ctx); err != nil {
 			t.Fatal(err)

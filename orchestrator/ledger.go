@@ -17,20 +17,27 @@ import (
 // settleTimeout bounds writing down what a call took, whatever became of the review meanwhile.
 const settleTimeout = 5 * time.Second
 
-// defaultOutputTokens is reserved for an answer whose length the question doesn't bound.
-const defaultOutputTokens = 4096
+const (
+	// defaultOutputTokens is reserved for an answer whose length the question doesn't bound.
+	defaultOutputTokens = 4096
+	// repeatedTokens is what a re-ask shows of the answer that it complains of, at most: 16 KiB of it.
+	repeatedTokens = 6000
+	// budgetPause is how often a question looks again for budget that other calls hold.
+	budgetPause = 300 * time.Millisecond
+)
 
 // callBook is where answers and spending are kept.
 type callBook interface {
 	StoredAnswer(ctx context.Context, id review.InstallationID, requestHash string) (a review.ModelAnswer, found bool, err error)
-	Reserve(ctx context.Context, c store.ModelCall, l store.Limits) (ok bool, why string, err error)
+	Reserve(ctx context.Context, c store.ModelCall, l store.Limits) (store.Reserved, error)
 	Settle(ctx context.Context, done store.Settlement) error
 	Release(ctx context.Context, id review.InstallationID, requestHash string) error
 }
 
 // pricedModel is a model tier that says what it runs and what that costs.
 type pricedModel interface {
-	Ask(ctx context.Context, q review.ModelRequest) (review.ModelAnswer, error)
+	// AskFor asks for a review, whose turn it counts as, and spends no more tokens than the ceiling.
+	AskFor(ctx context.Context, of review.ID, q review.ModelRequest, ceiling int64) (review.ModelAnswer, error)
 	Configured(ctx context.Context) (bool, error)
 	Model(ctx context.Context, tier review.Tier) (name string, price Price)
 }
@@ -54,11 +61,17 @@ type ledger struct {
 	review       review.ID
 	// asked is told of every answer; its error is Ask's.
 	asked func(ctx context.Context, answer review.ModelAnswer) error
+	// fail is called at the boundaries of a call, for the fault harness; nil is nothing.
+	fail func(ctx context.Context, name string) error
 	// fresh is set for a forced review: only good answers are used again.
 	fresh bool
 
 	mu     sync.Mutex
 	paused map[review.Tier]review.ModelAnswer
+	// asking holds the questions that are under way in this attempt: the same one waits for the answer of the first.
+	asking map[string]chan struct{}
+	// settled is closed, and replaced, whenever a call has ended and what it held is free again.
+	settled chan struct{}
 }
 
 // Available implements review.Model. A model tier that cannot be reached is one to wait for.
@@ -96,39 +109,141 @@ func (l *ledger) Ask(ctx context.Context, q review.ModelRequest) (review.ModelAn
 	if err != nil {
 		return review.ModelAnswer{}, err
 	}
-	stored, found, err := l.book.StoredAnswer(ctx, l.installation, hash)
+	done, err := l.alone(ctx, hash)
 	if err != nil {
 		return review.ModelAnswer{}, err
 	}
-	if found && (stored.Outcome == review.OutcomeOK || !l.fresh) {
-		stored.Stored = true
-		return stored, l.asked(ctx, stored)
+	defer done()
+	c := l.call(hash, q, price)
+	for {
+		stored, found, err := l.book.StoredAnswer(ctx, l.installation, hash)
+		if err != nil {
+			return review.ModelAnswer{}, err
+		}
+		if found && (stored.Outcome == review.OutcomeOK || !l.fresh) {
+			stored.Stored = true
+			return stored, l.asked(ctx, stored)
+		}
+		if a, ok := l.isPaused(q.Tier); ok {
+			return a, nil
+		}
+		freed := l.nextSettled()
+		got, err := l.book.Reserve(ctx, c, l.limits)
+		switch {
+		case err != nil:
+			return review.ModelAnswer{}, err
+		case got.OK:
+			return l.pay(ctx, q, c)
+		case !got.Wait:
+			return review.ModelAnswer{Outcome: review.OutcomeBudget, Model: name, Detail: got.Why}, nil
+		}
+		if err := wait(ctx, freed, budgetPause); err != nil {
+			return review.ModelAnswer{}, fmt.Errorf("wait to ask for %s: %w", q.SchemaName, err)
+		}
 	}
-	if a, ok := l.isPaused(q.Tier); ok {
-		return a, nil
-	}
-	tokens := estimate(q)
-	ok, why, err := l.book.Reserve(ctx, store.ModelCall{
-		InstallationID: l.installation, RepositoryID: l.repository, ReviewID: l.review, RequestHash: hash,
-		Purpose: q.SchemaName, Tokens: tokens.input + tokens.output,
-		CostMicros: cost(tokens.input, price.Input) + cost(tokens.output, price.Output),
-	}, l.limits)
-	if err != nil {
+}
+
+// pay makes a call that was reserved, and writes down what came of it.
+func (l *ledger) pay(ctx context.Context, q review.ModelRequest, c store.ModelCall) (review.ModelAnswer, error) {
+	defer l.free()
+	if err := l.reach(ctx, "model_reserved"); err != nil {
 		return review.ModelAnswer{}, err
 	}
-	if !ok {
-		return review.ModelAnswer{Outcome: review.OutcomeBudget, Model: name, Detail: why}, nil
-	}
-	answer, err := l.model.Ask(ctx, q)
+	answer, err := l.model.AskFor(ctx, l.review, q, c.Tokens)
 	if err != nil {
-		// What it took is not known. The reservation holds it back until it lapses or the question is asked again.
+		// What it took is not known: it counts as lost when the question is asked again, or after a while.
 		return review.ModelAnswer{}, err
 	}
-	if err := l.settle(ctx, hash, answer); err != nil {
+	if err := l.reach(ctx, "model_answered"); err != nil {
+		return review.ModelAnswer{}, err
+	}
+	if err := l.settle(ctx, c.RequestHash, answer); err != nil {
 		return review.ModelAnswer{}, err
 	}
 	l.pauseAfter(ctx, q.Tier, answer)
 	return answer, l.asked(ctx, answer)
+}
+
+func (l *ledger) reach(ctx context.Context, name string) error {
+	if l.fail == nil {
+		return nil
+	}
+	return l.fail(ctx, name)
+}
+
+// call says what is held back for a question: two requests to the model, the second with the first one's answer in it.
+// That covers a re-ask or one lost request, and the model tier makes none that could pass it, so what is spent never
+// passes a limit. Most calls take half. What nobody tells of counts as one request whose answer never came, as the model
+// tier counts it too.
+func (l *ledger) call(hash string, q review.ModelRequest, price Price) store.ModelCall {
+	tokens := estimate(q)
+	input, output := 2*tokens.input+repeatedTokens, 2*(tokens.output+price.Headroom)
+	return store.ModelCall{
+		InstallationID: l.installation, RepositoryID: l.repository, ReviewID: l.review, RequestHash: hash, Purpose: q.SchemaName,
+		Tokens: input + output, CostMicros: cost(input, price.Input) + cost(output, price.Output),
+		LostTokens: tokens.input, LostMicros: cost(tokens.input, price.Input), Anew: l.fresh,
+	}
+}
+
+// alone lets a question be asked once at a time; done must be called. The second to come finds the stored answer.
+func (l *ledger) alone(ctx context.Context, hash string) (done func(), err error) {
+	for {
+		l.mu.Lock()
+		other, busy := l.asking[hash]
+		if !busy {
+			mine := make(chan struct{})
+			if l.asking == nil {
+				l.asking = make(map[string]chan struct{})
+			}
+			l.asking[hash] = mine
+			l.mu.Unlock()
+			return func() {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				delete(l.asking, hash)
+				close(mine)
+			}, nil
+		}
+		l.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for the same question: %w", ctx.Err())
+		}
+	}
+}
+
+// nextSettled gives a channel that is closed when a call of this attempt has ended.
+func (l *ledger) nextSettled() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.settled == nil {
+		l.settled = make(chan struct{})
+	}
+	return l.settled
+}
+
+func (l *ledger) free() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.settled != nil {
+		close(l.settled)
+	}
+	l.settled = nil
+}
+
+// wait ends with the channel, after a while, or with ctx's error.
+func wait(ctx context.Context, sooner <-chan struct{}, after time.Duration) error {
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	select {
+	case <-sooner:
+		return nil
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // settle writes down what a call took. What is paid must be known even if the review is over meanwhile.

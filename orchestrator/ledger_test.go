@@ -18,11 +18,14 @@ type onePrice struct {
 	answer review.ModelAnswer
 	err    error
 	calls  int
-	name   string
-	down   bool
+	// ceiling is what the last call might take.
+	ceiling int64
+	name    string
+	down    bool
 }
 
-func (m *onePrice) Ask(context.Context, review.ModelRequest) (review.ModelAnswer, error) {
+func (m *onePrice) AskFor(_ context.Context, _ review.ID, _ review.ModelRequest, ceiling int64) (review.ModelAnswer, error) {
+	m.ceiling = ceiling
 	m.calls++
 	return m.answer, m.err
 }
@@ -133,15 +136,19 @@ func TestLedgerBudget(t *testing.T) {
 	t.Parallel()
 	m := &onePrice{name: "big", answer: review.ModelAnswer{Outcome: review.OutcomeOK, Usage: usage}}
 	l := newLedger(t, m)
-	l.limits.ReviewTokens = 300
 	q := question
+	need := l.call("h", q, Price{}).Tokens
+	l.limits.ReviewTokens = need + 110
 	for pass := range 3 {
 		q.Pass = pass
 		got, err := l.Ask(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := review.OutcomeOK // an estimate of 100 and 71 tokens fits, 110 were taken; the second fits, the third not
+		if m.ceiling != need {
+			t.Errorf("the call may take %d, reserved are %d", m.ceiling, need)
+		}
+		want := review.OutcomeOK // each takes 110: what is left after the first still holds the second, and not the third
 		if pass == 2 {
 			want = review.OutcomeBudget
 		}

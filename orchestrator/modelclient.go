@@ -34,6 +34,8 @@ const (
 // Price is what a model costs, in millionths of a US dollar for a million tokens; 0 when it is not known.
 type Price struct {
 	Input, Output int64
+	// Headroom are the tokens of thinking that come on top of an answer's limit.
+	Headroom int64
 }
 
 // ModelClient is the model tier over gRPC. It keeps no answers and no budget: that is the ledger's.
@@ -54,9 +56,17 @@ func NewModelClient(conn grpc.ClientConnInterface) *ModelClient {
 
 // Ask implements review.Model. A model tier that cannot be reached is an outcome, so that a review goes on without it.
 func (c *ModelClient) Ask(ctx context.Context, q review.ModelRequest) (review.ModelAnswer, error) {
+	return c.AskFor(ctx, "", q, 0)
+}
+
+// AskFor asks for a review, whose turn at the model server it is, and lets it take no more tokens than the ceiling, if
+// there is one.
+func (c *ModelClient) AskFor(ctx context.Context, of review.ID, q review.ModelRequest, ceiling int64) (review.ModelAnswer, error) {
 	call, cancel := context.WithTimeout(ctx, modelCallTimeout)
 	defer cancel()
-	answer, err := c.llm.Complete(call, pbconv.ModelRequestToProto(q))
+	in := pbconv.ModelRequestToProto(q)
+	in.Review, in.MaxTotalTokens = string(of), uint64(max(ceiling, 0))
+	answer, err := c.llm.Complete(call, in)
 	if err == nil {
 		return pbconv.ModelAnswerFromProto(answer), nil
 	}
@@ -131,34 +141,43 @@ func (c *ModelClient) Model(ctx context.Context, tier review.Tier) (name string,
 		return "", Price{}
 	}
 	m := models[pbconv.TierToProto(tier)]
-	return m.GetName(), Price{Input: int64(m.GetInputMicrosPerMillion()), Output: int64(m.GetOutputMicrosPerMillion())}
+	return m.GetName(), Price{
+		Input: int64(m.GetInputMicrosPerMillion()), Output: int64(m.GetOutputMicrosPerMillion()), Headroom: int64(m.GetHeadroomTokens()),
+	}
 }
 
 // EmbedModel names the model for embeddings, empty when there is none.
 func (c *ModelClient) EmbedModel(ctx context.Context) (string, error) {
-	models, err := c.list(ctx)
-	if err != nil {
-		return "", err
-	}
-	return models[llmv1.Tier_TIER_EMBED].GetName(), nil
+	name, _, _, err := c.vectors(ctx)
+	return name, err
 }
 
-// Embed gives one vector of unit length for each text, in order.
-func (c *ModelClient) Embed(ctx context.Context, texts []string) ([][]float32, error) {
+// vectors gives the model for embeddings, the length of its vectors and its price.
+func (c *ModelClient) vectors(ctx context.Context) (name string, dimensions int, price Price, err error) {
+	models, err := c.list(ctx)
+	if err != nil {
+		return "", 0, Price{}, err
+	}
+	m := models[llmv1.Tier_TIER_EMBED]
+	return m.GetName(), int(m.GetDimensions()), Price{Input: int64(m.GetInputMicrosPerMillion())}, nil
+}
+
+// embed gives one vector of unit length for each text, in order, and what that took.
+func (c *ModelClient) embed(ctx context.Context, of review.ID, texts []string) ([][]float32, review.Usage, error) {
 	ctx, cancel := context.WithTimeout(ctx, embedTimeout)
 	defer cancel()
-	answer, err := c.llm.Embed(ctx, &llmv1.EmbedRequest{Texts: texts})
+	answer, err := c.llm.Embed(ctx, &llmv1.EmbedRequest{Texts: texts, Review: string(of)})
 	if err != nil {
-		return nil, fmt.Errorf("embed %d texts: %w", len(texts), err)
+		return nil, review.Usage{}, fmt.Errorf("embed %d texts: %w", len(texts), err)
 	}
 	if len(answer.GetVectors()) != len(texts) {
-		return nil, fmt.Errorf("embed %d texts: got %d vectors", len(texts), len(answer.GetVectors()))
+		return nil, review.Usage{}, fmt.Errorf("embed %d texts: got %d vectors", len(texts), len(answer.GetVectors()))
 	}
 	vectors := make([][]float32, len(texts))
 	for i, v := range answer.GetVectors() {
 		vectors[i] = v.GetValues()
 	}
-	return vectors, nil
+	return vectors, pbconv.ModelUsageFromProto(answer.GetUsage()), nil
 }
 
 // list gives the configured models, from memory for a minute.

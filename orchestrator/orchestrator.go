@@ -58,6 +58,8 @@ type Orchestrator struct {
 	fail      func(ctx context.Context, name string) error
 	metrics   *metrics
 	admin     *telemetry.Admin
+	// reads are the slots for reading files, of all reviews together.
+	reads chan struct{}
 
 	// poll is how often the job table is read without a notification; 0 means River's second.
 	poll      time.Duration
@@ -79,7 +81,7 @@ func New(cfg Config, deps Deps) (*Orchestrator, error) {
 	}
 	o := &Orchestrator{
 		cfg: cfg, log: deps.Log, db: deps.DB, store: store.New(deps.DB), app: deps.GitHub,
-		secrets: deps.Secrets, fail: deps.Failpoint, stuck: make(chan struct{}, 1),
+		secrets: deps.Secrets, fail: deps.Failpoint, stuck: make(chan struct{}, 1), reads: make(chan struct{}, parallelReads),
 	}
 	if err := o.connect(cfg, deps); err != nil {
 		o.Close()
@@ -118,7 +120,7 @@ func (o *Orchestrator) connect(cfg Config, deps Deps) (err error) {
 	}
 	o.parser, o.model = NewParserClient(parser), NewModelClient(model)
 	var closeStore func()
-	if o.retrieval, closeStore, err = newRetrieval(deps.DB, cfg.Qdrant, o.model); err != nil {
+	if o.retrieval, closeStore, err = newRetrieval(deps.DB, cfg.Qdrant, o.model, o.store, cfg.Limits); err != nil {
 		return err
 	}
 	o.closers = append(o.closers, closeStore)

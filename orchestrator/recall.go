@@ -10,7 +10,7 @@ import (
 	"github.com/openrabbit/openrabbit/internal/review"
 )
 
-// Embedder turns texts into vectors of unit length, in order. The model tier's client implements it.
+// Embedder turns texts into vectors of unit length, in order. vectorLedger implements it.
 type Embedder interface {
 	// EmbedModel names the configured model, empty when there is none.
 	EmbedModel(ctx context.Context) (string, error)

@@ -30,26 +30,18 @@ func guidelineFiles() []string { return []string{"AGENTS.md", "CLAUDE.md"} }
 // result gives what may be said about the change: what an earlier attempt found, so that a retry posts the same, or else
 // what the engine finds now.
 func (a *attempt) result(ctx context.Context) (*review.Result, error) {
-	stored, err := a.store.Result(ctx, a.row.ID)
-	if err != nil || stored != nil {
-		return stored, err
+	if a.stored != nil {
+		return a.stored, nil
 	}
-	change, err := a.gh.Diff(ctx, a.row.Repository, a.row.Number, a.pr)
-	if err != nil {
-		return nil, fmt.Errorf("read the diff: %w", err)
-	}
-	a.diff = &change
-	options, err := a.options(ctx)
-	if err != nil {
-		return nil, err
-	}
+	options := a.config.Options()
+	options.Guidelines = a.guidelines
 	book := &ledger{
-		model: a.model, book: a.store, limits: a.cfg.Limits, log: a.log, asked: a.asked,
+		model: a.model, book: a.store, limits: a.cfg.Limits, log: a.log, asked: a.asked, fail: a.fail,
 		installation: a.row.InstallationID, repository: a.row.RepositoryID, review: a.row.ID, fresh: a.row.Forced,
 	}
 	slice, cancel := context.WithDeadline(ctx, a.deadline.Add(-a.cfg.reserve()))
 	defer cancel()
-	found, err := a.runEngine(slice, book, change, options)
+	found, err := a.runEngine(slice, book, *a.diff, options)
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("review the change: %w", ctx.Err())
@@ -75,14 +67,15 @@ func (a *attempt) result(ctx context.Context) (*review.Result, error) {
 func (a *attempt) runEngine(ctx context.Context, model review.Model, d diff.Diff, options review.Options) (*review.Result, error) {
 	parser := &watchedParser{Parser: a.parser}
 	a.parserDown = parser.isDown
-	engine, err := review.NewEngine(review.Deps{Parser: parser, Model: model, Secrets: a.secrets, Recall: a.retrieval.of(a.row), Log: a.log})
+	engine, err := review.NewEngine(review.Deps{Parser: parser, Model: model, Secrets: a.secrets, Recall: a.retrieval.of(a.row), Log: a.log,
+		Parallel: parallelQuestions})
 	if err != nil {
 		return nil, err
 	}
 	return engine.Run(ctx, review.Change{
 		Repository: a.row.Repository, Number: a.row.Number, Title: a.pr.Title, Description: a.pr.Body, Author: a.pr.Author,
 		Base: a.pr.MergeBase, Head: a.pr.Head, Diff: d,
-	}, a.gh.Files(a.row.Repository, a.pr.MergeBase, a.pr.Head), options, a.progress)
+	}, &boundedFiles{Files: a.gh.Files(a.row.Repository, a.pr.MergeBase, a.pr.Head), slots: a.reads}, options, a.progress)
 }
 
 // progress is told by the engine where it is. Its error ends the run: so a superseded review stops at a boundary.
@@ -142,23 +135,34 @@ func (a *attempt) asked(ctx context.Context, answer review.ModelAnswer) error {
 	return a.fail(ctx, "model_called")
 }
 
-// options gives what the repository wants, with its guidelines.
-func (a *attempt) options(ctx context.Context) (review.Options, error) {
-	options := a.config.Options()
-	for _, name := range guidelineFiles() {
-		content, err := a.gh.File(ctx, a.row.Repository, a.pr.BaseRef, name)
-		if kind := github.KindOf(err); kind == github.NotFound || kind == github.TooLarge {
-			continue
-		}
-		if err != nil {
-			return review.Options{}, fmt.Errorf("read %s: %w", name, err)
-		}
-		if text := bytes.TrimSpace(content); len(text) > 0 && utf8.Valid(text) {
-			options.Guidelines = cutText(string(text), maxGuidelines)
-			break
+// readGuidelines reads what the repository tells agents, from the base branch: the first of the files that has something.
+func (a *attempt) readGuidelines(ctx context.Context) error {
+	names := guidelineFiles()
+	contents := make([][]byte, len(names))
+	calls := make([]func(context.Context) error, len(names))
+	for i, name := range names {
+		calls[i] = func(ctx context.Context) error {
+			content, err := a.gh.File(ctx, a.row.Repository, a.pr.BaseRef, name)
+			if kind := github.KindOf(err); kind == github.NotFound || kind == github.TooLarge {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("read %s: %w", name, err)
+			}
+			contents[i] = content
+			return nil
 		}
 	}
-	return options, nil
+	if err := together(ctx, calls...); err != nil {
+		return err
+	}
+	for _, content := range contents {
+		if text := bytes.TrimSpace(content); len(text) > 0 && utf8.Valid(text) {
+			a.guidelines = cutText(string(text), maxGuidelines)
+			return nil
+		}
+	}
+	return nil
 }
 
 // nextSlice hands the job back because its time is used up. What was answered is stored, so the next slice goes on.

@@ -17,14 +17,19 @@ import (
 
 // retrieval is the memory of repositories' code: asked by reviews, filled by index jobs.
 type retrieval struct {
-	store    recall.Store
-	indexes  *recall.Indexes
-	embedder Embedder
+	store   recall.Store
+	indexes *recall.Indexes
+	model   *ModelClient
+	// embedder makes the vectors of a repository, for a review or, without one, for its index.
+	embedder func(review.InstallationID, review.RepositoryID, review.ID) Embedder
 }
 
 // newRetrieval keeps vectors in Qdrant if one is configured, else in Postgres. Close it.
-func newRetrieval(db *pg.DB, cfg recall.QdrantConfig, embedder Embedder) (r *retrieval, closeStore func(), err error) {
-	r = &retrieval{indexes: recall.NewIndexes(db), embedder: embedder}
+func newRetrieval(db *pg.DB, cfg recall.QdrantConfig, model *ModelClient, book vectorBook, limits store.Limits) (r *retrieval, closeStore func(), err error) {
+	r = &retrieval{indexes: recall.NewIndexes(db), model: model}
+	r.embedder = func(installation review.InstallationID, repository review.RepositoryID, of review.ID) Embedder {
+		return &vectorLedger{model: model, book: book, limits: limits, installation: installation, repository: repository, review: of}
+	}
 	if cfg.URL == "" {
 		r.store = recall.NewEmbedded(db)
 		return r, func() {}, nil
@@ -39,13 +44,13 @@ func newRetrieval(db *pg.DB, cfg recall.QdrantConfig, embedder Embedder) (r *ret
 
 // of gives what a review may ask.
 func (r *retrieval) of(row store.Review) review.Recall {
-	return &similar{store: r.store, indexes: r.indexes, embedder: r.embedder,
+	return &similar{store: r.store, indexes: r.indexes, embedder: r.embedder(row.InstallationID, row.RepositoryID, row.ID),
 		scope: recall.Scope{Installation: row.InstallationID, Repository: row.RepositoryID}}
 }
 
 // requestIndex asks for the index of a commit of the base branch, unless that is what is indexed.
 func (o *Orchestrator) requestIndex(ctx context.Context, row store.Review, base string) error {
-	model, err := o.retrieval.embedder.EmbedModel(ctx)
+	model, err := o.retrieval.model.EmbedModel(ctx)
 	if err != nil || model == "" {
 		return err
 	}
@@ -62,7 +67,10 @@ func (o *Orchestrator) requestIndex(ctx context.Context, row store.Review, base 
 
 // addIndexWorker registers the worker of index jobs.
 func (o *Orchestrator) addIndexWorker(workers *river.Workers) error {
-	err := river.AddWorkerSafely(workers, &indexWorker{store: o.retrieval.store, indexes: o.retrieval.indexes, embedder: o.retrieval.embedder,
+	err := river.AddWorkerSafely(workers, &indexWorker{store: o.retrieval.store, indexes: o.retrieval.indexes,
+		embedder: func(installation review.InstallationID, repository review.RepositoryID) Embedder {
+			return o.retrieval.embedder(installation, repository, "")
+		},
 		parser: o.parser, log: o.log, slice: o.cfg.JobTimeout / 2, session: func(ctx context.Context) (lock, error) { return pg.Session(ctx, o.db) },
 		source: func(id review.InstallationID) indexSource { return o.installation(id) }})
 	if err != nil {

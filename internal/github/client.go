@@ -118,6 +118,11 @@ func (c *Client) PullRequest(ctx context.Context, repo string, number int) (Pull
 	return pr, nil
 }
 
+// PullRequestNow reads a pull request without its merge base: one call.
+func (c *Client) PullRequestNow(ctx context.Context, repo string, number int) (PullRequest, error) {
+	return c.look(ctx, "get pull request", repo, number)
+}
+
 // look reads a pull request without its merge base.
 func (c *Client) look(ctx context.Context, op, repo string, number int) (PullRequest, error) {
 	owner, name, err := split(op, repo)

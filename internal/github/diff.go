@@ -131,6 +131,13 @@ func listedFile(f *gh.CommitFile) diff.File {
 
 // addUnlisted names the changed files beyond those that GitHub lists, by comparing the two trees.
 func (c *Client) addUnlisted(ctx context.Context, repo string, pr PullRequest, d *diff.Diff) error {
+	if pr.MergeBase == "" {
+		// Whoever reads the diff need not know it, but here.
+		var err error
+		if pr.MergeBase, err = c.MergeBase(ctx, repo, pr.Base, pr.Head); err != nil {
+			return err
+		}
+	}
 	base, err := c.tree(ctx, repo, pr.MergeBase)
 	if err != nil {
 		return err

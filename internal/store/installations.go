@@ -61,6 +61,7 @@ func (s *Store) DeleteInstallation(ctx context.Context, tx pg.Tx, id review.Inst
 	for _, sql := range []string{
 		`DELETE FROM model_calls WHERE installation_id = $1`,
 		`DELETE FROM reviews WHERE installation_id = $1`,
+		`DELETE FROM embeddings WHERE installation_id = $1`,
 		`DELETE FROM rate_limits WHERE installation_id = $1`,
 		`DELETE FROM content_requests WHERE installation_id = $1`,
 		`DELETE FROM installations WHERE id = $1`,

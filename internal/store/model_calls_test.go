@@ -22,11 +22,11 @@ func call(hash string, id review.ID, tokens int64) store.ModelCall {
 
 func (w *world) reserve(c store.ModelCall, l store.Limits, want bool) string {
 	w.t.Helper()
-	ok, why, err := w.Reserve(w.ctx(), c, l)
-	if err != nil || ok != want || (why == "") != want {
-		w.t.Errorf("reserve %s: %v, %q, %v; want %v", c.RequestHash, ok, why, err, want)
+	got, err := w.Reserve(w.ctx(), c, l)
+	if err != nil || got.OK != want || (got.Why == "") != want {
+		w.t.Errorf("reserve %s: %+v, %v; want %v", c.RequestHash, got, err, want)
 	}
-	return why
+	return got.Why
 }
 
 func (w *world) settle(hash string, answer *review.ModelAnswer, tokens int64) {
@@ -82,11 +82,11 @@ func TestConcurrentReservationsKeepTheLimit(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			got, _, err := w.Reserve(w.ctx(), call(fmt.Sprint("h", i), nobody, 30), store.Limits{InstallationDayTokens: 100})
+			got, err := w.Reserve(w.ctx(), call(fmt.Sprint("h", i), nobody, 30), store.Limits{InstallationDayTokens: 100})
 			if err != nil {
 				t.Error(err)
 			}
-			if got {
+			if got.OK {
 				ok.Add(1)
 			}
 		})
@@ -97,24 +97,75 @@ func TestConcurrentReservationsKeepTheLimit(t *testing.T) {
 	}
 }
 
+// What a crashed worker's call took is not known: it counts as lost when the question is asked again, or once no call
+// can be under way any more.
 func TestACrashedWorkersReservation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	limits := store.Limits{ReviewTokens: 100}
-	w.reserve(call("a", nobody, 80), limits, true)
-	w.reserve(call("a", nobody, 80), limits, true) // taken over, not added
-	w.settle("a", nil, 30)                         // paid, with nothing to keep
-	w.reserve(call("a", nobody, 80), limits, false)
-	w.reserve(call("a", nobody, 70), limits, true)
+	lost := func(hash string, tokens, lost int64) store.ModelCall {
+		c := call(hash, nobody, tokens)
+		c.LostTokens, c.LostMicros = lost, 10*lost
+		return c
+	}
+	w.reserve(lost("a", 80, 20), limits, true)
+	w.reserve(lost("a", 81, 20), limits, false)
+	w.reserve(lost("a", 80, 20), limits, true) // taken over, and the lost call counts
+	w.settle("a", nil, 30)                     // paid, with nothing to keep
+	w.reserve(lost("a", 51, 20), limits, false)
+	w.reserve(lost("a", 50, 20), limits, true)
 	if err := w.Release(w.ctx(), installation, "a"); err != nil {
 		t.Fatal(err)
 	}
-	w.reserve(call("b", nobody, 71), limits, false) // what a cost before the release stays
-	w.reserve(call("b", nobody, 70), limits, true)
-	if _, err := w.db.Pool().Exec(w.ctx(), `UPDATE model_calls SET created_at = now() - interval '16 minutes'`); err != nil {
+	w.reserve(lost("b", 51, 5), limits, false) // what a cost before the release stays
+	w.reserve(lost("b", 50, 5), limits, true)
+	w.reserve(lost("c", 1, 1), limits, false)
+	if _, err := w.db.Pool().Exec(w.ctx(), `UPDATE model_calls SET created_at = now() - interval '4 minutes'`); err != nil {
 		t.Fatal(err)
 	}
-	w.reserve(call("c", nobody, 70), limits, true) // a reservation that nobody settles ends
+	w.reserve(lost("c", 46, 5), limits, false)
+	w.reserve(lost("c", 45, 5), limits, true) // of b's 50 the 5 that count as lost are left
+}
+
+// Budget that is only held is waited for, budget that is spent is not; and two reviews don't ask the same at once.
+func TestWhatIsHeldIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	limits := store.Limits{InstallationDayTokens: 100}
+	try := func(c store.ModelCall) store.Reserved {
+		t.Helper()
+		got, err := w.Reserve(w.ctx(), c, limits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := try(call("a", nobody, 70)); !got.OK {
+		t.Fatalf("%+v", got)
+	}
+	if got := try(call("b", nobody, 70)); got.OK || !got.Wait {
+		t.Errorf("70 are held and 100 the limit: %+v", got)
+	}
+	w.settle("a", nil, 40)
+	if got := try(call("b", nobody, 70)); got.OK || got.Wait {
+		t.Errorf("40 are spent: %+v", got)
+	}
+	other := call("b", nobody[:len(nobody)-1]+"1", 50)
+	if got := try(other); !got.OK {
+		t.Fatalf("%+v", got)
+	}
+	if got := try(call("b", nobody, 50)); got.OK || !got.Wait {
+		t.Errorf("another review is asking the same: %+v", got)
+	}
+	if got := try(other); !got.OK {
+		t.Errorf("its own next attempt: %+v", got)
+	}
+	if _, err := w.db.Pool().Exec(w.ctx(), `UPDATE model_calls SET created_at = now() - interval '4 minutes'`); err != nil {
+		t.Fatal(err)
+	}
+	if got := try(call("b", nobody, 50)); !got.OK {
+		t.Errorf("nobody is asking any more: %+v", got)
+	}
 }
 
 func TestStoredAnswers(t *testing.T) {

@@ -171,7 +171,7 @@ func TestInstallations(t *testing.T) {
 		t.Errorf("account %q, suspended %v, %v", account, suspended, err)
 	}
 	w.record(delivery("kept", ""))
-	if _, _, err := w.Reserve(w.ctx(), call("h", r.ID, 1), store.Limits{}); err != nil {
+	if _, err := w.Reserve(w.ctx(), call("h", r.ID, 1), store.Limits{}); err != nil {
 		t.Fatal(err)
 	}
 	w.tx(func(ctx context.Context, tx pg.Tx) error { // of another installation: nothing

@@ -14,11 +14,13 @@ type Retention struct {
 	Quarantine time.Duration
 	// ModelCalls hold answers, which quote source. 0 means 30 days.
 	ModelCalls time.Duration
+	// Embeddings are vectors of texts. 0 means 30 days.
+	Embeddings time.Duration
 }
 
 // Cleaned counts the rows that CleanUp deleted.
 type Cleaned struct {
-	Deliveries, Quarantine, ModelCalls, ContentRequests int64
+	Deliveries, Quarantine, ModelCalls, Embeddings, ContentRequests int64
 }
 
 // cleanBatch is how many rows one statement deletes, so that none holds its locks for long.
@@ -36,6 +38,7 @@ func (s *Store) CleanUp(ctx context.Context, r Retention) (Cleaned, error) {
 		{"quarantine", "received_at", r.Quarantine, 24 * time.Hour, &done.Quarantine},
 		{"model_calls", "created_at", r.ModelCalls, 30 * 24 * time.Hour, &done.ModelCalls},
 		{"content_requests", "at", 0, 2 * hourWindow, &done.ContentRequests}, // no use after an hour
+		{"embeddings", "created_at", r.Embeddings, 30 * 24 * time.Hour, &done.Embeddings},
 	} {
 		if table.keep <= 0 {
 			table.keep = table.usual

@@ -26,6 +26,7 @@ type Server struct {
 
 	mu          sync.Mutex
 	collections map[string]*collection
+	around      func(method string, serve func())
 }
 
 // The three services of one server; their methods share names, so each is a type of its own.
@@ -69,12 +70,26 @@ func (s *Server) URL() string { return "http://" + s.addr }
 // Close stops serving at once.
 func (s *Server) Close() { s.grpc.Stop() }
 
-func (s *Server) authorize(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+// Around is called for every call, and calls serve to have it answered: to be slow, to count. Set it before the first call.
+func (s *Server) Around(f func(method string, serve func())) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.around = f
+}
+
+func (s *Server) authorize(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (answer any, err error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	if s.apiKey != "" && !slices.Equal(md.Get("api-key"), []string{s.apiKey}) {
 		return nil, status.Error(codes.PermissionDenied, "invalid API key")
 	}
-	return next(ctx, req)
+	s.mu.Lock()
+	around := s.around
+	s.mu.Unlock()
+	if around == nil {
+		return next(ctx, req)
+	}
+	around(info.FullMethod, func() { answer, err = next(ctx, req) })
+	return answer, err
 }
 
 // HealthCheck answers.

@@ -342,9 +342,15 @@ type CompleteRequest struct {
 	// What the call is for, for metrics: a schema name or a stage. No data of a repository.
 	Purpose string `protobuf:"bytes,7,opt,name=purpose,proto3" json:"purpose,omitempty"`
 	// The model the caller reserved budget for; empty means the tier's. FAILED_PRECONDITION when it is not the tier's.
-	Model         string `protobuf:"bytes,8,opt,name=model,proto3" json:"model,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Model string `protobuf:"bytes,8,opt,name=model,proto3" json:"model,omitempty"`
+	// Whose question it is: requests to a model server take turns by it, so that a large review does not hold up a
+	// small one. Any string, such as a review's id; nothing is kept under it.
+	Review string `protobuf:"bytes,9,opt,name=review,proto3" json:"review,omitempty"`
+	// The most tokens that the call may take, sent and answered, retries and re-asks included: what was reserved for it.
+	// A request that could pass it is not made. 0 means no ceiling.
+	MaxTotalTokens uint64 `protobuf:"varint,10,opt,name=max_total_tokens,json=maxTotalTokens,proto3" json:"max_total_tokens,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CompleteRequest) Reset() {
@@ -431,6 +437,20 @@ func (x *CompleteRequest) GetModel() string {
 		return x.Model
 	}
 	return ""
+}
+
+func (x *CompleteRequest) GetReview() string {
+	if x != nil {
+		return x.Review
+	}
+	return ""
+}
+
+func (x *CompleteRequest) GetMaxTotalTokens() uint64 {
+	if x != nil {
+		return x.MaxTotalTokens
+	}
+	return 0
 }
 
 // Usage is what calls took, retries and re-asks included.
@@ -621,7 +641,9 @@ type EmbedRequest struct {
 	// The texts, at most 2,048.
 	Texts []string `protobuf:"bytes,1,rep,name=texts,proto3" json:"texts,omitempty"`
 	// Length of a vector; 0 means the configured one (256).
-	Dimensions    uint32 `protobuf:"varint,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	Dimensions uint32 `protobuf:"varint,2,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	// Whose texts they are, as in CompleteRequest.
+	Review        string `protobuf:"bytes,3,opt,name=review,proto3" json:"review,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -668,6 +690,13 @@ func (x *EmbedRequest) GetDimensions() uint32 {
 		return x.Dimensions
 	}
 	return 0
+}
+
+func (x *EmbedRequest) GetReview() string {
+	if x != nil {
+		return x.Review
+	}
+	return ""
 }
 
 // Vector is one embedding of unit length.
@@ -984,12 +1013,19 @@ type Model struct {
 	ContextTokens uint32 `protobuf:"varint,3,opt,name=context_tokens,json=contextTokens,proto3" json:"context_tokens,omitempty"`
 	// The most tokens of an answer; 0 when not known.
 	MaxOutputTokens uint32 `protobuf:"varint,4,opt,name=max_output_tokens,json=maxOutputTokens,proto3" json:"max_output_tokens,omitempty"`
-	// Price of a million input tokens in millionths of a US dollar; 0 when not known.
+	// Price of a million input tokens in millionths of a US dollar; 0 when not known. With a fallback, the higher price of
+	// the two: it is what has to be reserved.
 	InputMicrosPerMillion uint64 `protobuf:"varint,5,opt,name=input_micros_per_million,json=inputMicrosPerMillion,proto3" json:"input_micros_per_million,omitempty"`
-	// Price of a million output tokens in millionths of a US dollar; 0 when not known.
+	// Price of a million output tokens in millionths of a US dollar; 0 when not known. With a fallback, the higher one.
 	OutputMicrosPerMillion uint64 `protobuf:"varint,6,opt,name=output_micros_per_million,json=outputMicrosPerMillion,proto3" json:"output_micros_per_million,omitempty"`
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// The model that answers when this one cannot; empty when none does.
+	Fallback string `protobuf:"bytes,7,opt,name=fallback,proto3" json:"fallback,omitempty"`
+	// The tokens of thinking that are added to an answer's limit, and so have to be reserved beside it.
+	HeadroomTokens uint32 `protobuf:"varint,8,opt,name=headroom_tokens,json=headroomTokens,proto3" json:"headroom_tokens,omitempty"`
+	// Length of a vector when a request names none; 0 for a model that makes none.
+	Dimensions    uint32 `protobuf:"varint,9,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -1064,6 +1100,27 @@ func (x *Model) GetOutputMicrosPerMillion() uint64 {
 	return 0
 }
 
+func (x *Model) GetFallback() string {
+	if x != nil {
+		return x.Fallback
+	}
+	return ""
+}
+
+func (x *Model) GetHeadroomTokens() uint32 {
+	if x != nil {
+		return x.HeadroomTokens
+	}
+	return 0
+}
+
+func (x *Model) GetDimensions() uint32 {
+	if x != nil {
+		return x.Dimensions
+	}
+	return 0
+}
+
 var File_openrabbit_llm_v1_llm_proto protoreflect.FileDescriptor
 
 const file_openrabbit_llm_v1_llm_proto_rawDesc = "" +
@@ -1074,7 +1131,7 @@ const file_openrabbit_llm_v1_llm_proto_rawDesc = "" +
 	"\acontent\x18\x02 \x01(\tR\acontent\"0\n" +
 	"\x06Schema\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04json\x18\x02 \x01(\tR\x04json\"\xde\x02\n" +
+	"\x04json\x18\x02 \x01(\tR\x04json\"\xa0\x03\n" +
 	"\x0fCompleteRequest\x12+\n" +
 	"\x04tier\x18\x01 \x01(\x0e2\x17.openrabbit.llm.v1.TierR\x04tier\x126\n" +
 	"\bmessages\x18\x02 \x03(\v2\x1a.openrabbit.llm.v1.MessageR\bmessages\x121\n" +
@@ -1083,7 +1140,10 @@ const file_openrabbit_llm_v1_llm_proto_rawDesc = "" +
 	"\vtemperature\x18\x05 \x01(\x01H\x00R\vtemperature\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\x06 \x01(\x03H\x01R\x04seed\x88\x01\x01\x12\x18\n" +
 	"\apurpose\x18\a \x01(\tR\apurpose\x12\x14\n" +
-	"\x05model\x18\b \x01(\tR\x05modelB\x0e\n" +
+	"\x05model\x18\b \x01(\tR\x05model\x12\x16\n" +
+	"\x06review\x18\t \x01(\tR\x06review\x12(\n" +
+	"\x10max_total_tokens\x18\n" +
+	" \x01(\x04R\x0emaxTotalTokensB\x0e\n" +
 	"\f_temperatureB\a\n" +
 	"\x05_seed\"\xda\x01\n" +
 	"\x05Usage\x12!\n" +
@@ -1100,12 +1160,13 @@ const file_openrabbit_llm_v1_llm_proto_rawDesc = "" +
 	"\x05model\x18\x03 \x01(\tR\x05model\x12.\n" +
 	"\x05usage\x18\x04 \x01(\v2\x18.openrabbit.llm.v1.UsageR\x05usage\x12$\n" +
 	"\x0eretry_after_ms\x18\x05 \x01(\x04R\fretryAfterMs\x12\x16\n" +
-	"\x06detail\x18\x06 \x01(\tR\x06detail\"D\n" +
+	"\x06detail\x18\x06 \x01(\tR\x06detail\"\\\n" +
 	"\fEmbedRequest\x12\x14\n" +
 	"\x05texts\x18\x01 \x03(\tR\x05texts\x12\x1e\n" +
 	"\n" +
 	"dimensions\x18\x02 \x01(\rR\n" +
-	"dimensions\"$\n" +
+	"dimensions\x12\x16\n" +
+	"\x06review\x18\x03 \x01(\tR\x06review\"$\n" +
 	"\x06Vector\x12\x1a\n" +
 	"\x06values\x18\x01 \x03(\x02B\x02\x10\x01R\x06values\"\x8a\x01\n" +
 	"\rEmbedResponse\x123\n" +
@@ -1120,14 +1181,19 @@ const file_openrabbit_llm_v1_llm_proto_rawDesc = "" +
 	"\x05exact\x18\x02 \x01(\bR\x05exact\"\x13\n" +
 	"\x11ListModelsRequest\"F\n" +
 	"\x12ListModelsResponse\x120\n" +
-	"\x06models\x18\x01 \x03(\v2\x18.openrabbit.llm.v1.ModelR\x06models\"\x8f\x02\n" +
+	"\x06models\x18\x01 \x03(\v2\x18.openrabbit.llm.v1.ModelR\x06models\"\xf4\x02\n" +
 	"\x05Model\x12+\n" +
 	"\x04tier\x18\x01 \x01(\x0e2\x17.openrabbit.llm.v1.TierR\x04tier\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12%\n" +
 	"\x0econtext_tokens\x18\x03 \x01(\rR\rcontextTokens\x12*\n" +
 	"\x11max_output_tokens\x18\x04 \x01(\rR\x0fmaxOutputTokens\x127\n" +
 	"\x18input_micros_per_million\x18\x05 \x01(\x04R\x15inputMicrosPerMillion\x129\n" +
-	"\x19output_micros_per_million\x18\x06 \x01(\x04R\x16outputMicrosPerMillion*J\n" +
+	"\x19output_micros_per_million\x18\x06 \x01(\x04R\x16outputMicrosPerMillion\x12\x1a\n" +
+	"\bfallback\x18\a \x01(\tR\bfallback\x12'\n" +
+	"\x0fheadroom_tokens\x18\b \x01(\rR\x0eheadroomTokens\x12\x1e\n" +
+	"\n" +
+	"dimensions\x18\t \x01(\rR\n" +
+	"dimensions*J\n" +
 	"\x04Tier\x12\x14\n" +
 	"\x10TIER_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tTIER_FAST\x10\x01\x12\r\n" +
