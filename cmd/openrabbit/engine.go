@@ -38,17 +38,34 @@ type localEngine struct {
 
 // review runs the engine once.
 func (e *localEngine) review(ctx context.Context, source local, options review.Options) (*review.Result, error) {
+	var result *review.Result
+	err := e.with(ctx, func(ctx context.Context, deps review.Deps) error {
+		engine, err := review.NewEngine(deps)
+		if err != nil {
+			return err
+		}
+		result, err = engine.Run(ctx, source.change, source.files, options, e.progress)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// with starts the parser and the model tier, and calls do with what an engine needs of them.
+func (e *localEngine) with(ctx context.Context, do func(ctx context.Context, deps review.Deps) error) error {
 	const level = "error"
 	dir, err := os.MkdirTemp("", "openrabbit-")
 	if err != nil {
-		return nil, fmt.Errorf("make a temporary directory: %w", err)
+		return fmt.Errorf("make a temporary directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	log := telemetry.NewLogger(e.stderr, "text", telemetry.ParseLevel(level))
 	parser, err := newParserChild("unix://"+filepath.Join(dir, "parser.sock"),
 		map[string]string{"OPENRABBIT_PARSER_ADMIN_ADDR": "off", "OPENRABBIT_LOG_LEVEL": level}, e.stderr, log)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer parser.conn.Close()
 	llm := e.llm
@@ -56,24 +73,20 @@ func (e *localEngine) review(ctx context.Context, source local, options review.O
 	llm.Addr, llm.AdminAddr, llm.Mesh = "unix://"+filepath.Join(dir, "llm.sock"), llmsvc.AdminOff, rpc.Mesh{}
 	tier, err := llmsvc.New(llm, llmsvc.Deps{Log: log, Registry: telemetry.NewRegistry("llmsvc")})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	model, err := rpc.Dial(llm.Addr, rpc.ClientConfig{Name: "llmsvc", WaitForReady: true})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer model.Close()
 	scanner, err := secrets.New()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	watched := &watchedParser{Parser: orchestrator.NewParserClient(parser.conn), engine: e}
-	engine, err := review.NewEngine(review.Deps{Parser: watched,
-		Model: watchedModel{orchestrator.NewModelClient(model), e}, Secrets: scanner, Log: log})
-	if err != nil {
-		return nil, err
-	}
-	var result *review.Result
+	deps := review.Deps{Parser: watched, Model: watchedModel{orchestrator.NewModelClient(model), e}, Secrets: scanner, Log: log}
+	ran := false
 	var failed error
 	services, done := context.WithCancel(ctx)
 	defer done()
@@ -85,19 +98,20 @@ func (e *localEngine) review(ctx context.Context, source local, options review.O
 		lifecycle.Service{Name: "llmsvc", Run: tier.Run},
 		lifecycle.Service{Name: "review", Run: func(ctx context.Context, ready func()) error {
 			ready()
-			result, failed = engine.Run(ctx, source.change, source.files, options, e.progress)
+			failed = do(ctx, deps)
+			ran = true
 			// A server that is left by its clients has nobody to wait for when it stops.
 			_, _ = parser.conn.Close(), model.Close()
 			done()
 			return nil
 		}})
-	if err := errors.Join(failed, ctx.Err()); err != nil {
-		return nil, err
+	if stopped := errors.Join(failed, ctx.Err()); stopped != nil {
+		return stopped
 	}
-	if result != nil {
-		return result, nil // how the services stopped doesn't matter any more
+	if ran {
+		return nil // how the services stopped doesn't matter any more
 	}
-	return nil, err
+	return err
 }
 
 // failure is a dependency's, when the review misses something because of it.

@@ -1,5 +1,5 @@
 // Command openrabbit runs the whole of OpenRabbit on one machine (up), shows it on a shipped pull request (demo), reviews a
-// change without GitHub (review), and has the tools of an installation (migrate, riverui, healthcheck).
+// change without GitHub (review), measures reviews (eval), and has the tools of an installation (migrate, riverui, healthcheck).
 package main
 
 import (
@@ -38,6 +38,7 @@ func commands() []command {
 		{name: "up", summary: "run everything on this machine", run: plain(up)},
 		{name: "demo", summary: "review the shipped pull request end to end, without GitHub and without keys", run: plain(runDemo)},
 		{name: "review", summary: "review a local change, a diff or a pull request, and print it", run: runReview},
+		{name: "eval", summary: "review a folder of pull requests and measure the reviews", run: runEval},
 		{name: "migrate", summary: "bring the database at DATABASE_URL up to date", run: plain(migrate)},
 		{name: "riverui", summary: "serve River UI for the database at DATABASE_URL", run: serveRiverUI},
 		{name: "healthcheck", summary: "ask a running service whether it is ready", run: plain(healthcheck)},

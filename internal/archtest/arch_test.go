@@ -68,7 +68,7 @@ func packages(t *testing.T) map[string]pkg {
 
 var (
 	services = []string{"gateway", "orchestrator", "parsersvc", "llmsvc"}
-	domain   = []string{"diff", "syntax", "finding", "prompt", "facts", "review", "intake", "post", "render"}
+	domain   = []string{"diff", "syntax", "finding", "prompt", "facts", "resolve", "review", "eval", "intake", "post", "render"}
 	adapters = []string{"github", "store", "queue", "recall", "secrets", "repoconfig", "pbconv", "rpc", "pg", "localpg"}
 	plumbing = []string{"config", "lifecycle", "telemetry", "failpoint"}
 )
@@ -196,7 +196,7 @@ func TestDomainIsPure(t *testing.T) {
 	// Third-party modules that the domain may reach, transitively: pure functions on strings and bytes.
 	thirdParty := []string{"github.com/go-enry/go-enry/v2", "github.com/go-enry/go-oniguruma", "github.com/bmatcuk/doublestar/v4"}
 	order := map[string][]string{
-		"diff": {}, "syntax": {"diff"}, "finding": {"diff", "syntax"}, "prompt": {"diff", "syntax", "finding"},
+		"diff": {}, "syntax": {"diff"}, "resolve": {"syntax"}, "eval": {"diff", "finding"}, "finding": {"diff", "syntax"}, "prompt": {"diff", "syntax", "finding"},
 		"facts": {"diff", "syntax", "finding"},
 	}
 	for _, p := range ours(pkgs) {

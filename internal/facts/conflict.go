@@ -107,7 +107,7 @@ func plainName(s string) string {
 // meant says whether markers are text that somebody wants to show: in a fenced block of prose, or inside a literal,
 // where a language that is parsed has no error because of them.
 func (f *file) meant(start, end int) bool {
-	if prose(f.File.NewPath) {
+	if ProsePath(f.File.NewPath) {
 		return f.fenced(start)
 	}
 	if f.After == nil || f.After.Status != syntax.StatusOK {

@@ -109,9 +109,9 @@ func (f *file) isAdded(n int) bool {
 	return ok
 }
 
-// testLike says whether a path is that of a test, an example or a fixture, where wrong code and made-up credentials
+// TestPath says whether a path is that of a test, an example or a fixture, where wrong code and made-up credentials
 // are often meant.
-func testLike(p string) bool {
+func TestPath(p string) bool {
 	if enry.IsTest(p) {
 		return true
 	}
@@ -131,7 +131,7 @@ func testLike(p string) bool {
 
 // program says whether a path is code that runs.
 func program(p string) bool {
-	if prose(p) {
+	if ProsePath(p) {
 		return false
 	}
 	name, _ := enry.GetLanguageByFilename(path.Base(p))
@@ -141,9 +141,9 @@ func program(p string) bool {
 	return enry.GetLanguageType(name) == enry.Programming
 }
 
-// prose says whether a path is text for readers, where anything may be shown. linguist is not asked: it takes some .md
+// ProsePath says whether a path is text for readers, where anything may be shown. linguist is not asked: it takes some .md
 // for machine descriptions.
-func prose(p string) bool {
+func ProsePath(p string) bool {
 	switch strings.ToLower(path.Ext(p)) {
 	case ".md", ".markdown", ".mdx", ".rst", ".txt", ".adoc", ".asciidoc", ".org", ".tex", ".textile", ".wiki", ".pod", ".rdoc":
 		return true

@@ -67,7 +67,7 @@ func (f *file) hiddenIn(l diff.Line, worst hiding, marks []string) finding.Findi
 		found.Title = "Invisible characters in this line"
 		found.Body = fmt.Sprintf("Line %d holds %s. Two names or strings that look the same then differ, and a search does not find them. "+
 			"Delete the characters, or write them as escapes if the program needs them.", l.New, list)
-		if testLike(f.File.NewPath) {
+		if TestPath(f.File.NewPath) {
 			found.Severity = finding.Low
 		}
 	}

@@ -11,7 +11,7 @@ import (
 func (f *file) secrets() []finding.Finding {
 	var found []finding.Finding
 	seen := map[int]bool{}
-	test := testLike(f.File.NewPath)
+	test := TestPath(f.File.NewPath)
 	for _, s := range f.Secrets {
 		if seen[s.Line] || !f.isAdded(s.Line) || test && s.Generic || strings.Contains(s.Masked, "gitleaks:allow") {
 			continue

@@ -20,7 +20,7 @@ func functions(boundary string) template.FuncMap {
 		"data":     func(kind, text string) string { return block(boundary, kind, text) },
 		"about":    about,
 		"file":     file,
-		"snippet":  snippet,
+		"snippets": snippets,
 		"lines":    func(lines []string) string { return strings.Join(lines, "\n") },
 	}
 }
@@ -84,9 +84,24 @@ func Show(p Part) string {
 	return b.String()
 }
 
-// snippet shows code from elsewhere.
-func snippet(s Snippet) string {
-	return fmt.Sprintf("%s:%d (%s)\n%s", oneLine(s.Path), s.Line, oneLine(s.Why), s.Text)
+// snippets shows code from elsewhere, an empty line after each. The path is told once for pieces of one file in a row.
+func snippets(list []Snippet) string {
+	var b strings.Builder
+	last := ""
+	for i, s := range list {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if s.Path != last || i == 0 {
+			b.WriteString(oneLine(s.Path))
+		}
+		last = s.Path
+		fmt.Fprintf(&b, ":%d (%s)\n", s.Line, oneLine(s.Why))
+		for _, line := range strings.Split(strings.TrimRight(s.Text, "\n"), "\n") {
+			b.WriteString(cut(strings.TrimSuffix(line, "\r"), maxLine) + "\n")
+		}
+	}
+	return b.String()
 }
 
 // oneLine keeps a value on the line it is told on.

@@ -104,10 +104,15 @@ type VerifierInput struct {
 	Claim string
 }
 
+// JudgeInput is what a judge of reviews compares: comments that should be made, and findings that were, numbered from 1.
+type JudgeInput struct {
+	Golden, Findings []string
+}
+
 // Prompt is one question, ready to ask.
 type Prompt struct {
 	System, User string
-	// SchemaName is "summary", "findings" or "verdict"; Schema is the JSON Schema of the answer.
+	// SchemaName is "summary", "findings", "verdict" or "matches"; Schema is the JSON Schema of the answer.
 	SchemaName, Schema string
 	// Hash identifies the template and the schema, not the data.
 	Hash string
@@ -124,6 +129,7 @@ var kinds = map[string]struct{ name, schema string }{
 	"summary":  {name: "summary", schema: SummarySchema},
 	"finder":   {name: "findings", schema: FindingsSchema},
 	"verifier": {name: "verdict", schema: VerdictSchema},
+	"judge":    {name: "matches", schema: MatchesSchema},
 }
 
 // Load parses the templates that are built in.
@@ -164,6 +170,9 @@ func (s *Set) Finder(in FinderInput) (Prompt, error) { return s.build("finder", 
 
 // Verifier asks whether one claim holds.
 func (s *Set) Verifier(in VerifierInput) (Prompt, error) { return s.build("verifier", in) }
+
+// Judge asks which findings say what golden comments say. It is for measuring, never part of a review.
+func (s *Set) Judge(in JudgeInput) (Prompt, error) { return s.build("judge", in) }
 
 // build executes the two templates of a kind.
 func (s *Set) build(kind string, in any) (Prompt, error) {

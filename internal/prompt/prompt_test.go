@@ -172,7 +172,7 @@ func TestHashesDiffer(t *testing.T) {
 // Strict structured output refuses a schema whose objects have optional or further properties.
 func TestSchemasAreStrict(t *testing.T) {
 	t.Parallel()
-	for name, schema := range map[string]string{"summary": prompt.SummarySchema, "findings": prompt.FindingsSchema, "verdict": prompt.VerdictSchema} {
+	for name, schema := range map[string]string{"summary": prompt.SummarySchema, "findings": prompt.FindingsSchema, "verdict": prompt.VerdictSchema, "matches": prompt.MatchesSchema} {
 		var root any
 		if err := json.Unmarshal([]byte(schema), &root); err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -30,4 +30,9 @@ const (
 		`"severity":{"type":["string","null"],"enum":["critical","high","medium","low","info",null]},` +
 		`"quote":{"type":"string","description":"the code that proves or refutes it, verbatim"},` +
 		`"reason":{"type":"string"}}}`
+
+	// MatchesSchema is the form of a judge's answer.
+	MatchesSchema = `{"type":"object","additionalProperties":false,"required":["matches"],"properties":{` +
+		`"matches":{"type":"array","items":{"type":"object","additionalProperties":false,"required":["golden","finding"],"properties":{` +
+		`"golden":{"type":"integer"},"finding":{"type":"integer"}}}}}}`
 )

@@ -20,14 +20,20 @@ const (
 )
 
 // ask puts one question and counts what it took.
-func (r *run) ask(ctx context.Context, tier Tier, p prompt.Prompt, tokens int) (ModelAnswer, error) {
+func (r *run) ask(ctx context.Context, tier Tier, p prompt.Prompt, tokens, pass int) (ModelAnswer, error) {
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return ModelAnswer{}, fmt.Errorf("ask for %s: %w", p.SchemaName, ctx.Err())
+	}
 	answer, err := r.model.Ask(ctx, ModelRequest{
 		Tier: tier,
 		Messages: []Message{
 			{Role: "system", Content: p.System},
 			{Role: "user", Content: p.User},
 		},
-		SchemaName: p.SchemaName, Schema: p.Schema, MaxOutputTokens: tokens, PromptHash: p.Hash,
+		SchemaName: p.SchemaName, Schema: p.Schema, MaxOutputTokens: tokens, PromptHash: p.Hash, Pass: pass,
 	})
 	if err != nil {
 		return ModelAnswer{}, fmt.Errorf("ask for %s: %w", p.SchemaName, err)

@@ -39,7 +39,7 @@ type bundle struct {
 
 // shares of the prompt's tokens: what is not under review must not push out what is.
 type shares struct {
-	pieces, surroundings, guidance int
+	pieces, surroundings, guidance, others int
 }
 
 // room divides a prompt of the configured size.
@@ -50,12 +50,21 @@ func (r *run) room() shares {
 		used = r.options.PromptTokens / 3
 	}
 	left := max(r.options.PromptTokens-used, 800)
-	s := shares{surroundings: left / 6}
+	s := shares{surroundings: left / 4}
 	if r.options.Guidelines != "" || len(r.options.Instructions) > 0 {
 		s.guidance = left / 8
 	}
-	s.pieces = left - s.surroundings - s.guidance - min(left/12, 400)
+	s.others = min(left/12, 400)
+	s.pieces = left - s.surroundings - s.guidance - s.others
 	return s
+}
+
+// roomBeside is how many tokens of what surrounds it a bundle may show: its share, and of what the bundle leaves free as
+// much as makes a third of the prompt in all. More than that would bury the change.
+func (r *run) roomBeside(b *bundle) int {
+	room := r.room()
+	free := max(room.pieces-b.tokens, 0)
+	return min(room.surroundings+free, max(room.surroundings, (room.pieces+room.surroundings)/3))
 }
 
 // bundle packs the shown parts of all files into as few prompts as hold them, in the order of the diff, which keeps
@@ -233,18 +242,25 @@ func (r *run) noteGuidance(room shares) {
 	}
 }
 
-// others lists the changed files that a bundle does not show.
-func (r *run) others(b *bundle) []string {
+// others lists the changed files that a bundle does not show, in so many tokens.
+func (r *run) others(b *bundle, room int) []string {
 	var list []string
+	left := 0
 	for i := range r.change.Diff.Files {
 		f := &r.change.Diff.Files[i]
 		if slices.ContainsFunc(b.pieces, func(p piece) bool { return p.subject.file == f }) {
 			continue
 		}
-		if len(list) == maxOthers {
-			return append(list, fmt.Sprintf("and %d more", len(r.change.Diff.Files)-len(b.files())-maxOthers))
+		text := otherFile(f)
+		if need := prompt.Tokens(text) + 1; left > 0 || len(list) == maxOthers || need > room {
+			left++
+		} else {
+			room -= need
+			list = append(list, text)
 		}
-		list = append(list, otherFile(f))
+	}
+	if left > 0 {
+		list = append(list, fmt.Sprintf("and %d more", left))
 	}
 	return list
 }

@@ -21,7 +21,8 @@ type Deps struct {
 	Recall Recall
 	// Log may be nil.
 	Log *slog.Logger
-	// Parallel bounds the questions to a model that are open at once, and the reads of files. 0 means 8.
+	// Parallel bounds the questions to a model that one review has open at once. 0 means 64, more than most changes have:
+	// what an endpoint bears is the model tier's to know.
 	Parallel int
 }
 
@@ -54,7 +55,7 @@ func NewEngine(d Deps) (*Engine, error) {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	if e.parallel <= 0 {
-		e.parallel = 8
+		e.parallel = 64
 	}
 	return e, nil
 }
@@ -74,6 +75,9 @@ func (e *Engine) Run(ctx context.Context, change Change, files Files, options Op
 		return nil, err
 	}
 	if err := r.mask(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.relate(ctx); err != nil {
 		return nil, err
 	}
 	r.findFacts()

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"sync"
 
 	"github.com/openrabbit/openrabbit/internal/finding"
 	"github.com/openrabbit/openrabbit/internal/prompt"
@@ -15,6 +17,8 @@ import (
 type candidate struct {
 	finding.Candidate
 	bundle *bundle
+	// pass is the look that reported it, from 0.
+	pass int
 	// invalid is set for an entry that has not the form of a finding.
 	invalid bool
 }
@@ -24,6 +28,9 @@ type report struct {
 	candidates []candidate
 	reviewed   []*bundle
 	missed     []miss
+	// passes is how many looks of a deep review were answered in whole; notes are for the reader.
+	passes int
+	notes  []string
 }
 
 // add puts another report after this one.
@@ -31,10 +38,11 @@ func (p *report) add(o report) {
 	p.candidates = append(p.candidates, o.candidates...)
 	p.reviewed = append(p.reviewed, o.reviewed...)
 	p.missed = append(p.missed, o.missed...)
+	p.notes = append(p.notes, o.notes...)
 }
 
-// review asks for the summary and the defects side by side, and then for a verdict on each candidate. The summary may
-// take until the end: nothing waits for it.
+// review asks for the summary and the defects side by side, and for a verdict on each candidate as soon as it is known.
+// The summary may take until the end: nothing waits for it.
 func (r *run) review(ctx context.Context) error {
 	if err := r.stage(ctx, StageReview, 0, len(r.bundles)); err != nil {
 		return err
@@ -73,43 +81,182 @@ func (r *run) review(ctx context.Context) error {
 	return nil
 }
 
+// findAndVerify looks at all bundles side by side. What one look reports is verified at once, without waiting for the
+// others; what two of them say alike is merged in the end.
 func (r *run) findAndVerify(ctx context.Context) error {
-	reports := make([]report, len(r.bundles))
-	done := &counter{run: r, stage: StageReview, total: len(r.bundles)}
-	err := inParallel(ctx, len(r.bundles), r.parallel, func(ctx context.Context, i int) error {
-		var err error
-		if reports[i], err = r.find(ctx, i, r.bundles[i], true); err != nil {
+	n := len(r.bundles)
+	parts := make([]part, n)
+	pace := &pace{run: r, finders: n}
+	err := inParallel(ctx, n, n, func(ctx context.Context, i int) error {
+		found, err := r.look(ctx, i, r.bundles[i])
+		if err != nil {
 			return err
 		}
-		return done.one(ctx)
+		claims, dropped := r.screen(found.candidates, max(maxVerified/n, leastVerified))
+		parts[i] = part{report: found, claims: claims, dropped: dropped}
+		if err := pace.found(ctx, len(claims)); err != nil {
+			return err
+		}
+		parts[i].verdicts, err = r.verify(ctx, claims, pace)
+		return err
 	})
 	if err != nil {
 		return err
 	}
+	if n == 0 {
+		if err := r.stage(ctx, StageVerify, 0, 0); err != nil {
+			return err
+		}
+	}
+	r.settle(parts)
+	return nil
+}
+
+// part is what came of one bundle.
+type part struct {
+	report   report
+	claims   []claim
+	dropped  map[string]int
+	verdicts []outcome
+}
+
+// settle puts the parts together, in the order of the bundles.
+func (r *run) settle(parts []part) {
 	var all report
-	for _, one := range reports {
-		all.add(one)
+	for _, p := range parts {
+		all.add(p.report)
+		for why, n := range p.dropped {
+			r.drop(why, n)
+		}
 	}
 	for _, b := range r.excess {
 		all.missed = append(all.missed, miss{b, "the change is too large for one review"})
 	}
 	r.missed(all.missed, all.reviewed)
-	return r.verify(ctx, r.screen(all.candidates))
+	for _, why := range all.notes {
+		r.note(why)
+	}
+	for _, p := range parts {
+		for i, o := range p.verdicts {
+			r.conclusion(p.claims[i], o)
+		}
+	}
+	merged := 0
+	r.findings, merged = finding.Dedupe(r.findings)
+	r.drop(dropRepeat, merged)
 }
 
-// find asks for the defects of one bundle. An answer that was too much is asked for once more in halves.
-func (r *run) find(ctx context.Context, number int, b *bundle, maySplit bool) (report, error) {
+// pace tells progress while finders and verifiers run side by side: the finders until the last has answered, then the
+// verdicts.
+type pace struct {
+	run      *run
+	mu       sync.Mutex
+	finders  int
+	looked   int
+	claims   int
+	verdicts int
+}
+
+// found counts a bundle that was looked at.
+func (p *pace) found(ctx context.Context, claims int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.looked++
+	p.claims += claims
+	if err := p.run.stage(ctx, StageReview, p.looked, p.finders); err != nil || p.looked < p.finders {
+		return err
+	}
+	return p.run.stage(ctx, StageVerify, p.verdicts, p.claims)
+}
+
+// judged counts a verdict.
+func (p *pace) judged(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.verdicts++
+	if p.looked < p.finders {
+		return ctx.Err()
+	}
+	return p.run.stage(ctx, StageVerify, p.verdicts, p.claims)
+}
+
+const (
+	// deepPasses is how often a deep review looks at the same code.
+	deepPasses = 3
+	// leastVotes is how many looks must report the same for it to be heard, unless one is as sure as aloneConfidence.
+	leastVotes      = 2
+	aloneConfidence = 0.85
+)
+
+// look asks for the defects of one bundle, several times for a deep review.
+func (r *run) look(ctx context.Context, number int, b *bundle) (report, error) {
+	if r.options.Depth != Deep {
+		return r.find(ctx, number, b, 0, true)
+	}
+	passes := make([]report, deepPasses)
+	err := inParallel(ctx, deepPasses, deepPasses, func(ctx context.Context, pass int) error {
+		var err error
+		passes[pass], err = r.find(ctx, number, b.shuffled(number, pass), pass, true)
+		return err
+	})
+	if err != nil {
+		return report{}, err
+	}
+	// What any look has read was reviewed.
+	var all report
+	best := passes[0]
+	for _, p := range passes {
+		all.candidates = append(all.candidates, p.candidates...)
+		if len(p.missed) < len(best.missed) {
+			best = p
+		}
+		if len(p.missed) == 0 {
+			all.passes++
+		}
+	}
+	all.reviewed, all.missed = best.reviewed, best.missed
+	if all.passes > 0 && all.passes < deepPasses {
+		all.notes = []string{"Not every look of the deep review was answered, so parts of the change were looked at less often."}
+	}
+	return all, nil
+}
+
+// shuffled gives a bundle with its files in the order of a pass. The first pass has them as they are.
+func (b *bundle) shuffled(number, pass int) *bundle {
+	if pass == 0 {
+		return b
+	}
+	files := b.subjects()
+	rng := rand.New(rand.NewPCG(uint64(number), uint64(pass))) //nolint:gosec // an order, the same at every retry, is wanted
+	rng.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+	other := &bundle{surroundings: b.surroundings, tokens: b.tokens}
+	for _, s := range files {
+		for _, p := range b.pieces {
+			if p.subject == s {
+				other.pieces = append(other.pieces, p)
+			}
+		}
+	}
+	return other
+}
+
+// find asks once for the defects of one bundle. An answer that was too much is asked for once more in halves.
+func (r *run) find(ctx context.Context, number int, b *bundle, pass int, maySplit bool) (report, error) {
 	p, err := r.finderPrompt(number, b)
 	if err != nil {
 		return report{}, err
 	}
-	answer, err := r.ask(ctx, Main, p, finderTokens)
+	tier := Main
+	if r.options.Depth == Quick {
+		tier = Fast
+	}
+	answer, err := r.ask(ctx, tier, p, finderTokens, pass)
 	if err != nil {
 		return report{}, err
 	}
 	var got findings
 	if decode(&answer, &got) {
-		return report{candidates: got.candidates(b), reviewed: []*bundle{b}}, nil
+		return report{candidates: got.candidates(b, pass), reviewed: []*bundle{b}}, nil
 	}
 	halves := b.halves()
 	if !maySplit || halves == nil || (answer.Outcome != OutcomeTruncated && answer.Outcome != OutcomeTooLong) {
@@ -118,7 +265,7 @@ func (r *run) find(ctx context.Context, number int, b *bundle, maySplit bool) (r
 	parts := make([]report, len(halves))
 	err = inParallel(ctx, len(halves), len(halves), func(ctx context.Context, i int) error {
 		var err error
-		parts[i], err = r.find(ctx, number, halves[i], false)
+		parts[i], err = r.find(ctx, number, halves[i], pass, false)
 		return err
 	})
 	if err != nil {
@@ -140,7 +287,7 @@ func (r *run) finderPrompt(number int, b *bundle) (prompt.Prompt, error) {
 		Guidelines:   cutTokens(r.options.Guidelines, room.guidance/2),
 		Instructions: instructions,
 		Part:         number + 1, Parts: len(r.bundles),
-		Files: b.files(), Others: r.others(b), Surroundings: b.surroundings,
+		Files: b.files(), Others: r.others(b, room.others), Surroundings: b.surroundings,
 		Known: r.known(b), MaxFindings: maxFindings,
 	}
 	for {
@@ -211,15 +358,15 @@ type entry struct {
 }
 
 // candidates reads the entries, in their order. One that cannot be read is counted, not lost.
-func (f findings) candidates(b *bundle) []candidate {
+func (f findings) candidates(b *bundle, pass int) []candidate {
 	list := make([]candidate, 0, len(f.Findings))
 	for _, text := range f.Findings {
 		var e entry
 		if err := json.Unmarshal(text, &e); err != nil {
-			list = append(list, candidate{bundle: b, invalid: true})
+			list = append(list, candidate{bundle: b, pass: pass, invalid: true})
 			continue
 		}
-		c := candidate{bundle: b, Candidate: finding.Candidate{
+		c := candidate{bundle: b, pass: pass, Candidate: finding.Candidate{
 			Path: e.Path, Quote: prompt.Restore(e.Quote), StartLine: whole(e.StartLine), EndLine: whole(e.EndLine),
 			Severity: e.Severity, Category: e.Category, Title: e.Title, Body: e.Body, Confidence: e.Confidence,
 		}}

@@ -8,6 +8,9 @@ import (
 	"sync"
 )
 
+// readsAtOnce bounds the files of one review that are read side by side.
+const readsAtOnce = 8
+
 // guarded makes a panic of do an error: on a goroutine of its own it would end the process, and with it the reviews of
 // other people.
 func guarded(do func() error) (err error) {

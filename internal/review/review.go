@@ -35,6 +35,30 @@ type Files interface {
 	Read(ctx context.Context, side diff.Side, path string) ([]byte, error)
 }
 
+// Tree is what Files may know besides: which files there are. With it imports are followed to the files they lead to;
+// without it only those whose path follows from the import.
+type Tree interface {
+	// Paths lists the files of the new side. nil means that it is not known.
+	Paths(ctx context.Context) ([]string, error)
+}
+
+// Symbols is what Files may know besides: where names stand in the whole repository, by a symbol graph or by searching
+// a checkout. Its answers are hints that the engine looks up: a site too many costs a read, and nothing rests on it.
+type Symbols interface {
+	// Definitions gives the lines of the new side that seem to define one of the names, Uses those that hold one of
+	// them as a whole word. Both are sorted by path and line and may be cut.
+	Definitions(ctx context.Context, names []string) ([]Site, error)
+	Uses(ctx context.Context, names []string) ([]Site, error)
+}
+
+// Site is a line of the repository that holds a name.
+type Site struct {
+	Path string
+	Line int
+	// Text is the line.
+	Text string
+}
+
 // Parser is the parser tier.
 type Parser interface {
 	// Analyze answers for every source, in order. A file that cannot be analysed has a Status that says so.
@@ -177,6 +201,23 @@ const (
 // with that error: this is how a superseded review stops at a boundary.
 type Progress func(ctx context.Context, stage Stage, done, total int) error
 
+// Depth says how much looking a review is worth.
+type Depth string
+
+// The depths. Every candidate is verified at each of them: no verdict is never a pass.
+const (
+	// Quick has the fast model look and the main model verify.
+	Quick Depth = "quick"
+	// Standard has the main model look once and verify.
+	Standard Depth = "standard"
+	// Deep has the main model look several times, with the files in another order each time. What only one look
+	// reported and was not sure of is outvoted; the rest is verified.
+	Deep Depth = "deep"
+)
+
+// Depths gives all depths, from the least looking to the most.
+func Depths() []Depth { return []Depth{Quick, Standard, Deep} }
+
 // PathInstruction is guidance for files that match a glob.
 type PathInstruction struct {
 	Path         string
@@ -192,6 +233,8 @@ type Options struct {
 	Guidelines string
 	// Language of the review's prose, empty for English.
 	Language string
+	// Depth is how much looking the review is worth, Standard when it is not said.
+	Depth Depth
 	// MinSeverity is the threshold; findings below it are counted and not shown. Zero means Low.
 	MinSeverity finding.Severity
 	// MinConfidence is the threshold of confidence, 0 means 0.5. A negative one lets everything through.

@@ -29,9 +29,13 @@ type run struct {
 	bundles  []*bundle
 	// excess is what is beyond the number of bundles that one review may take.
 	excess   []*bundle
+	related  related
 	facts    []finding.Finding
 	findings []finding.Finding
 	result   *Result
+
+	// slots bounds the questions that are open at once.
+	slots chan struct{}
 
 	mu     sync.Mutex // guards what parts that run side by side add up
 	models map[string]bool
@@ -57,6 +61,9 @@ func newRun(e *Engine, change Change, files Files, o Options, progress Progress)
 		o.MinConfidence = defaultMinConfidence
 	}
 	o.MaxComments = max(cmp.Or(o.MaxComments, defaultMaxComments), 0)
+	if o.Depth == "" {
+		o.Depth = Standard
+	}
 	if o.MaxFiles <= 0 {
 		o.MaxFiles = defaultMaxFiles
 	}
@@ -76,7 +83,7 @@ func newRun(e *Engine, change Change, files Files, o Options, progress Progress)
 			Changes: []FileSummary{}, Omissions: []finding.Omission{}, Notes: []string{}, Dropped: map[string]int{},
 			FilesChanged: len(change.Diff.Files), MaxComments: o.MaxComments,
 		},
-		models: map[string]bool{}, failures: map[string]bool{},
+		models: map[string]bool{}, failures: map[string]bool{}, slots: make(chan struct{}, e.parallel),
 	}
 }
 

@@ -14,8 +14,10 @@ import (
 const (
 	// maxVerified is how many candidates of one review are verified, the best first.
 	maxVerified = 60
-	maxTitle    = 200
-	maxBody     = 8 << 10
+	// leastVerified is how many of each bundle are, however many bundles there are.
+	leastVerified = 4
+	maxTitle      = 200
+	maxBody       = 8 << 10
 )
 
 // Why a candidate was cut, as Result.Dropped counts it.
@@ -26,6 +28,8 @@ const (
 	dropThreshold = "below_threshold"
 	dropRepeat    = "repeat" // says what another one says
 	dropLimit     = "over_limit"
+	dropNoise     = "praise_or_style"
+	dropOutvoted  = "outvoted" // reported by one look of several, which was not sure
 	dropRefuted   = "refuted"
 	dropVerdict   = "no_verdict"
 	dropUnproven  = "unproven" // kept on the ground of code that was not shown
@@ -38,42 +42,92 @@ type claim struct {
 	bundle  *bundle
 }
 
-// screen cuts what needs no verdict to be cut, and gives the rest ranked. All it cuts is counted.
-func (r *run) screen(all []candidate) []claim {
-	perBundle := map[*bundle]int{}
+// screen cuts what needs no verdict to be cut, and gives the rest ranked, at most so many. All it cuts is counted.
+func (r *run) screen(all []candidate, most int) (claims []claim, dropped map[string]int) {
+	dropped = map[string]int{}
+	perAnswer := map[*bundle]int{}
 	var found []finding.Finding
+	var passes []int
 	from := map[string]*bundle{}
 	for _, c := range all {
-		if perBundle[c.bundle]++; perBundle[c.bundle] > maxFindings {
-			r.drop(dropLimit, 1)
+		if perAnswer[c.bundle]++; perAnswer[c.bundle] > maxFindings*max(1, r.looks()) {
+			dropped[dropLimit]++
 			continue
 		}
 		f, why := r.stand(c)
 		switch {
 		case why != "":
-			r.drop(why, 1)
+			dropped[why]++
 		case !r.shown(&f):
-			r.drop(dropThreshold, 1)
+			dropped[dropThreshold]++
 		case slices.ContainsFunc(r.facts, func(fact finding.Finding) bool { return finding.Same(fact, f) }):
-			r.drop(dropRepeat, 1)
+			dropped[dropRepeat]++
 		default:
-			found = append(found, f)
+			found, passes = append(found, f), append(passes, c.pass)
 			if key := f.Path + "\x00" + f.Title; from[key] == nil {
 				from[key] = c.bundle
 			}
 		}
 	}
-	found, merged := finding.Dedupe(found)
-	r.drop(dropRepeat, merged)
-	if len(found) > maxVerified {
-		r.drop(dropLimit, len(found)-maxVerified)
-		found = found[:maxVerified]
+	heard := r.heard(found, passes)
+	if n := len(found) - len(heard); n > 0 {
+		dropped[dropOutvoted] += n
 	}
-	claims := make([]claim, len(found))
+	found, merged := finding.Dedupe(heard)
+	if merged > 0 {
+		dropped[dropRepeat] += merged
+	}
+	if len(found) > most {
+		dropped[dropLimit] += len(found) - most
+		found = found[:most]
+	}
+	claims = make([]claim, len(found))
 	for i, f := range found {
 		claims[i] = claim{Finding: f, subject: r.subject(f.Path), bundle: from[f.Path+"\x00"+f.Title]}
 	}
-	return claims
+	return claims, dropped
+}
+
+// looks is how often the review looks at the same code.
+func (r *run) looks() int {
+	if r.options.Depth == Deep {
+		return deepPasses
+	}
+	return 1
+}
+
+// heard takes the vote of a deep review: what several looks reported, or one that was sure. When only one look was
+// answered there is nobody to vote.
+func (r *run) heard(found []finding.Finding, passes []int) []finding.Finding {
+	if r.looks() == 1 || len(slices.Compact(slices.Sorted(slices.Values(passes)))) < leastVotes {
+		return found
+	}
+	var list []finding.Finding
+	for i := range found {
+		votes := map[int]bool{}
+		for j := range found {
+			if agree(&found[i], &found[j]) {
+				votes[passes[j]] = true
+			}
+		}
+		if len(votes) >= leastVotes || found[i].Confidence >= aloneConfidence {
+			list = append(list, found[i])
+		}
+	}
+	return list
+}
+
+// agree says whether two looks speak of the same thing. It is looser than being the same finding: it decides what is
+// heard, and merges nothing.
+func agree(a, b *finding.Finding) bool {
+	if a.Path != b.Path {
+		return false
+	}
+	if a.Anchored() && b.Anchored() {
+		return a.Anchor.Side == b.Anchor.Side && a.Anchor.Start <= b.Anchor.End && b.Anchor.Start <= a.Anchor.End &&
+			(a.Category == b.Category || finding.Same(*a, *b))
+	}
+	return finding.Same(*a, *b)
 }
 
 // stand makes a finding of a candidate by finding the code it quotes, or says why it has no leg to stand on. Code that
@@ -85,6 +139,9 @@ func (r *run) stand(c candidate) (f finding.Finding, why string) {
 	}
 	if c.invalid || f.Title == "" || f.Body == "" {
 		return f, dropInvalid
+	}
+	if noise(f.Title) {
+		return f, dropNoise
 	}
 	if s, err := finding.ParseSeverity(c.Severity); err == nil {
 		f.Severity = s

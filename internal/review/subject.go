@@ -44,7 +44,7 @@ func (r *run) load(ctx context.Context) error {
 	if r.files == nil {
 		return nil
 	}
-	err := inParallel(ctx, len(r.subjects), r.parallel, func(ctx context.Context, i int) error {
+	err := inParallel(ctx, len(r.subjects), readsAtOnce, func(ctx context.Context, i int) error {
 		s := r.subjects[i]
 		var err error
 		if s.file.Status != diff.StatusAdded && s.file.OldPath != "" {

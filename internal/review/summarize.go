@@ -28,7 +28,7 @@ func (r *run) summarize(ctx context.Context) (*summary, Outcome, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	answer, err := r.ask(ctx, Fast, p, summaryTokens)
+	answer, err := r.ask(ctx, Fast, p, summaryTokens, 0)
 	if err != nil {
 		return nil, "", err
 	}
@@ -44,7 +44,7 @@ func (r *run) summarize(ctx context.Context) (*summary, Outcome, error) {
 
 // summaryPrompt shows all files, each cut to its share of the prompt: a summary needs breadth.
 func (r *run) summaryPrompt() (prompt.Prompt, error) {
-	in := prompt.SummaryInput{Change: r.about, Language: r.options.Language, Others: r.others(&bundle{pieces: r.onePiecePerFile()})}
+	in := prompt.SummaryInput{Change: r.about, Language: r.options.Language, Others: r.others(&bundle{pieces: r.onePiecePerFile()}, r.options.PromptTokens/8)}
 	frame, err := r.prompts.Summary(in)
 	if err != nil {
 		return prompt.Prompt{}, fmt.Errorf("write summary prompt: %w", err)

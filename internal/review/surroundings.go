@@ -18,41 +18,108 @@ const (
 	recallTime = 3 * time.Second
 	// recallLimit and recallQueries bound one search.
 	recallLimit, recallQueries, recallQueryBytes = 4, 4, 1200
-	// maxCallers, maxDefinitions and maxDefinitionLines bound what the changed files give.
-	maxCallers, maxDefinitions, maxDefinitionLines = 10, 8, 14
+	// maxCallers, maxDefinitions and maxDefinitionLines bound what stands beside a change, before the room does.
+	maxCallers, maxDefinitions, maxDefinitionLines = 10, 120, 14
+	// perSnippet is what the frame of a snippet takes in a prompt, in tokens.
+	perSnippet = 6
+	// maskAhead is how many lines after a cut are searched for the end of a credential that begins before it.
+	maskAhead = 40
 )
 
-// retrieve finds what the change touches: callers and definitions in the changed files, similar code elsewhere.
+// retrieve finds what the change touches: the contracts it changes and who calls them, definitions it uses, similar code.
 func (r *run) retrieve(ctx context.Context) error {
 	if err := r.stage(ctx, StageRetrieve, 0, len(r.bundles)); err != nil {
 		return err
 	}
 	names := r.index()
+	if err := r.search(ctx, names); err != nil {
+		return err
+	}
+	callers, err := r.outsideCallers(ctx)
+	if err != nil {
+		return err
+	}
 	similar, err := r.similar(ctx)
 	if err != nil {
 		return err
 	}
-	room := r.room().surroundings
 	for i, b := range r.bundles {
-		all := slices.Concat(r.callers(b, names), r.definitions(b, names), similar[i])
-		left := room
-		for _, s := range all {
-			need := prompt.Tokens(s.Path+s.Why+s.Text) + perFile/2
-			if need > left {
-				continue
-			}
-			left -= need
-			b.surroundings = append(b.surroundings, s)
-		}
+		calls := slices.Concat(r.contracts(b), r.callers(b, names), callers[b])
+		b.surroundings = pack(calls, slices.Concat(r.definitions(b, names), similar[i]), r.roomBeside(b))
 	}
 	return nil
 }
 
-// place is a definition or a use in one of the files under review.
+// surrounding is code from elsewhere that may stand in a prompt: at least in short, at most whole.
+type surrounding struct {
+	prompt.Snippet
+	// short is the least that says something, "" when that is the whole text.
+	short string
+}
+
+// packing chooses what stands in a prompt.
+type packing struct {
+	room  int
+	all   []surrounding
+	taken []bool
+	whole []bool
+	paths map[string]bool
+}
+
+// pack takes what fits into so many tokens: contracts and calls in at most half of the room, definitions in short, calls
+// that were left, and then the whole of those definitions for which there is room. It is shown by file.
+func pack(calls, rest []surrounding, room int) []prompt.Snippet {
+	p := &packing{room: room, all: slices.Concat(calls, rest), paths: map[string]bool{}}
+	p.taken, p.whole = make([]bool, len(p.all)), make([]bool, len(p.all))
+	keep := room / 2
+	p.room -= keep
+	p.take(0, len(calls))
+	p.room += keep
+	p.take(len(calls), len(p.all))
+	p.take(0, len(calls))
+	for i, s := range p.all {
+		if more := prompt.Tokens(s.Text) - prompt.Tokens(s.short); p.taken[i] && s.short != "" && more <= p.room {
+			p.room -= more
+			p.whole[i] = true
+		}
+	}
+	var list []prompt.Snippet
+	for i, s := range p.all {
+		if !p.taken[i] {
+			continue
+		}
+		one := s.Snippet
+		if s.short != "" && !p.whole[i] {
+			one.Text = s.short
+		}
+		list = append(list, one)
+	}
+	slices.SortStableFunc(list, func(a, b prompt.Snippet) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line))
+	})
+	return list
+}
+
+// take takes the short forms of some, in order, as far as there is room.
+func (p *packing) take(from, to int) {
+	for i := from; i < to; i++ {
+		s := p.all[i]
+		need := prompt.Tokens(s.Why+cmp.Or(s.short, s.Text)) + perSnippet
+		if !p.paths[s.Path] {
+			need += prompt.Tokens(s.Path)
+		}
+		if !p.taken[i] && need <= p.room {
+			p.room -= need
+			p.taken[i], p.paths[s.Path] = true, true
+		}
+	}
+}
+
+// place is a definition or a use of a name.
 type place struct {
-	subject *subject
-	symbol  *syntax.Symbol
-	ref     *syntax.Reference
+	*unit
+	symbol *syntax.Symbol
+	ref    *syntax.Reference
 }
 
 // names are the definitions and calls of all files under review, by name, in the order of the diff.
@@ -67,21 +134,33 @@ func (r *run) index() names {
 		if s.after == nil || s.lines == nil || s.gaps {
 			continue
 		}
+		own := &unit{path: s.path, facts: s.after, lines: s.lines, subject: s}
 		for i := range s.after.Symbols {
 			sym := &s.after.Symbols[i]
 			if sym.Kind == syntax.Field || sym.Kind == syntax.Module {
 				continue // names of fields are everywhere
 			}
-			n.definitions[sym.Name] = append(n.definitions[sym.Name], place{subject: s, symbol: sym})
+			n.definitions[sym.Name] = append(n.definitions[sym.Name], place{unit: own, symbol: sym})
 		}
 		for i := range s.after.References {
 			ref := &s.after.References[i]
 			if ref.Kind == syntax.Call {
-				n.calls[ref.Name] = append(n.calls[ref.Name], place{subject: s, ref: ref})
+				n.calls[ref.Name] = append(n.calls[ref.Name], place{unit: own, ref: ref})
 			}
 		}
 	}
 	return n
+}
+
+// subjects gives the files of a bundle, each once.
+func (b *bundle) subjects() []*subject {
+	var list []*subject
+	for _, p := range b.pieces {
+		if !slices.Contains(list, p.subject) {
+			list = append(list, p.subject)
+		}
+	}
+	return list
 }
 
 // changedSymbols gives the definitions of a bundle's files whose lines the change touches, without those that only
@@ -99,7 +178,7 @@ func (b *bundle) changedSymbols() []place {
 			for _, line := range changedAt(&s.file.Hunks[i]) {
 				sym := s.after.Enclosing(line)
 				if sym != nil && b.shows(s, line) && !slices.ContainsFunc(list, func(p place) bool { return p.symbol == sym }) {
-					list = append(list, place{subject: s, symbol: sym})
+					list = append(list, place{unit: &unit{path: s.path, facts: s.after, lines: s.lines, subject: s}, symbol: sym})
 				}
 			}
 		}
@@ -107,53 +186,105 @@ func (b *bundle) changedSymbols() []place {
 	return list
 }
 
-// callers gives the lines that call what a bundle changes and that it does not show.
-func (r *run) callers(b *bundle, n names) []prompt.Snippet {
-	var list []prompt.Snippet
+// callers gives the lines of the changed files that call what a bundle changes and that it does not show.
+func (r *run) callers(b *bundle, n names) []surrounding {
+	var list []surrounding
 	for _, changed := range b.changedSymbols() {
 		for _, call := range n.calls[changed.symbol.Name] {
 			line := call.ref.Range.StartLine
 			if len(list) == maxCallers || b.shows(call.subject, line) || !kin(call.subject, changed.subject) {
 				continue
 			}
-			list = append(list, call.subject.snippet(line-1, line+1, "calls "+changed.symbol.Name))
+			list = append(list, r.excerpt(call.unit, line-1, line+1, "calls "+changed.symbol.Name))
 		}
 	}
 	return list
 }
 
-// definitions gives what the added lines of a bundle use and the changed files define elsewhere. A name with many
-// definitions says nothing.
-func (r *run) definitions(b *bundle, n names) []prompt.Snippet {
-	var list []prompt.Snippet
+// definitions gives what the added lines of a bundle use and it does not show, whichever file defines it. A name with
+// many definitions says nothing.
+func (r *run) definitions(b *bundle, n names) []surrounding {
+	var list []surrounding
 	seen := map[string]bool{}
-	files := map[*subject]bool{}
-	for _, p := range b.pieces {
-		s := p.subject
-		if files[s] || s.after == nil {
+	for _, s := range b.subjects() {
+		if s.lines == nil {
 			continue
 		}
-		files[s] = true
-		for _, ref := range s.after.References {
-			line := ref.Range.StartLine
-			if seen[ref.Name] || !s.added[line] || !b.shows(s, line) {
+		for _, u := range r.usesOf(s) {
+			if !b.shows(s, u.ref.Range.StartLine) {
 				continue
 			}
-			seen[ref.Name] = true
-			places := n.definitions[ref.Name]
-			if len(places) > 3 {
-				continue
-			}
-			for _, def := range places {
-				from := def.symbol.Range.StartLine
-				if len(list) == maxDefinitions || b.shows(def.subject, from) || !kin(def.subject, s) {
+			for _, def := range r.places(u, n) {
+				key := fmt.Sprintf("%s:%d", def.path, def.symbol.NameRange.StartLine)
+				if len(list) == maxDefinitions || seen[key] || def.subject != nil && b.shows(def.subject, def.symbol.NameRange.StartLine) {
 					continue
 				}
-				list = append(list, def.subject.snippet(from, min(def.symbol.Range.EndLine, from+maxDefinitionLines-1), "definition of "+ref.Name))
+				seen[key] = true
+				list = append(list, r.definition(def, u.ref.Name))
 			}
 		}
 	}
 	return list
+}
+
+// places finds the definitions of a name that a file under review uses: where its imports lead, in the other changed
+// files, or where a search found it.
+func (r *run) places(u use, n names) []place {
+	if u.subject.after != nil {
+		if list := r.define(u); len(list) > 0 {
+			return list
+		}
+		var own []place
+		for _, def := range n.definitions[u.ref.Name] {
+			if kin(def.subject, u.subject) {
+				own = append(own, def)
+			}
+		}
+		if len(own) > 0 {
+			return few(own)
+		}
+	}
+	return r.related.found[u.ref.Name]
+}
+
+// definition shows a definition: its head in short, or its first lines.
+func (r *run) definition(def place, name string) surrounding {
+	sym := def.symbol
+	from := sym.Range.StartLine
+	if sym.NameRange.StartLine-from > 3 { // a long comment or list of decorators
+		from = sym.NameRange.StartLine
+	}
+	s := r.excerpt(def.unit, from, min(sym.Range.EndLine, from+maxDefinitionLines-1), "defines "+name)
+	head := max(headEnd(def.lines, sym), from)
+	if head < min(sym.Range.EndLine, from+maxDefinitionLines-1) {
+		s.short = r.excerpt(def.unit, from, head, "").Text
+	}
+	return s
+}
+
+// headEnd is the line on which the head of a definition ends.
+func headEnd(lines []string, sym *syntax.Symbol) int {
+	const longest = 5
+	last := min(sym.Range.EndLine, sym.NameRange.StartLine+longest, len(lines))
+	for n := sym.NameRange.StartLine; n <= last; n++ {
+		if t := strings.TrimSpace(lines[n-1]); strings.HasSuffix(t, "{") || strings.HasSuffix(t, ":") || strings.HasSuffix(t, ";") || strings.HasSuffix(t, "=>") {
+			return n
+		}
+	}
+	return sym.NameRange.StartLine
+}
+
+// excerpt cuts lines out of a file as they may be shown. A definition is searched for credentials as a whole, so that no
+// cut hides what one is.
+func (r *run) excerpt(u *unit, first, last int, why string) surrounding {
+	w := window{first: first, last: last}.within(len(u.lines))
+	text := strings.Join(u.lines[w.first-1:w.last], "\n")
+	if u.subject == nil {
+		wider := window{first: first, last: last + maskAhead}.within(len(u.lines))
+		masked := splitLines(r.masker.text(strings.Join(u.lines[wider.first-1:wider.last], "\n")))
+		text = strings.Join(masked[:min(len(masked), w.last-w.first+1)], "\n")
+	}
+	return surrounding{Snippet: prompt.Snippet{Path: u.path, Line: w.first, Why: why, Text: text}}
 }
 
 // kin says whether two files are of languages that call each other.
@@ -172,16 +303,10 @@ func kin(a, b *subject) bool {
 	return family(a.after.Language) == family(b.after.Language)
 }
 
-// snippet cuts lines out of a file as it may be shown.
-func (s *subject) snippet(first, last int, why string) prompt.Snippet {
-	w := window{first: first, last: last}.within(len(s.lines))
-	return prompt.Snippet{Path: s.path, Line: w.first, Why: why, Text: strings.Join(s.lines[w.first-1:w.last], "\n")}
-}
-
 // similar asks for code of the repository that is like what each bundle changes. What does not come in time is left
 // out; the review says so and is not partial for it.
-func (r *run) similar(ctx context.Context) ([][]prompt.Snippet, error) {
-	found := make([][]prompt.Snippet, len(r.bundles))
+func (r *run) similar(ctx context.Context) ([][]surrounding, error) {
+	found := make([][]surrounding, len(r.bundles))
 	if r.recall == nil {
 		return found, nil
 	}
@@ -200,7 +325,7 @@ func (r *run) similar(ctx context.Context) ([][]prompt.Snippet, error) {
 		}
 		notes[i] = why
 		for _, s := range snippets {
-			found[i] = append(found[i], prompt.Snippet{Path: s.Path, Line: s.StartLine, Why: "similar code", Text: r.masker.text(s.Text)})
+			found[i] = append(found[i], surrounding{Snippet: prompt.Snippet{Path: s.Path, Line: s.StartLine, Why: "similar code", Text: r.masker.text(s.Text)}})
 		}
 		return nil
 	})

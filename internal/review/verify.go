@@ -20,19 +20,20 @@ type verdict struct {
 	Reason   string  `json:"reason"`
 }
 
-// verify asks for a verdict on each claim, side by side, and keeps what stands. Suggestions are checked meanwhile.
-func (r *run) verify(ctx context.Context, claims []claim) error {
-	if err := r.stage(ctx, StageVerify, 0, len(claims)); err != nil {
-		return err
-	}
-	type outcome struct {
-		kept *finding.Finding
-		why  string
-		not  Outcome // set when no verdict came
-	}
+// outcome is what came of one claim.
+type outcome struct {
+	kept *finding.Finding
+	why  string
+	not  Outcome // set when no verdict came
+}
+
+// verify asks for a verdict on each claim, side by side. Suggestions are checked meanwhile.
+func (r *run) verify(ctx context.Context, claims []claim, pace *pace) ([]outcome, error) {
 	outcomes := make([]outcome, len(claims))
-	done := &counter{run: r, stage: StageVerify, total: len(claims)}
-	err := inParallel(ctx, len(claims), r.parallel, func(ctx context.Context, i int) error {
+	if len(claims) == 0 {
+		return outcomes, nil
+	}
+	err := inParallel(ctx, len(claims), len(claims), func(ctx context.Context, i int) error {
 		o := &outcomes[i]
 		f, why, not, err := r.judge(ctx, claims[i])
 		if err != nil {
@@ -45,23 +46,22 @@ func (r *run) verify(ctx context.Context, claims []claim) error {
 			}
 			o.kept = &f
 		}
-		return done.one(ctx)
+		return pace.judged(ctx)
 	})
-	if err != nil {
-		return err
+	return outcomes, err
+}
+
+// conclusion keeps what stands and counts the rest.
+func (r *run) conclusion(c claim, o outcome) {
+	if o.kept != nil {
+		r.findings = append(r.findings, *o.kept)
+		return
 	}
-	for i, o := range outcomes {
-		if o.kept != nil {
-			r.findings = append(r.findings, *o.kept)
-			continue
-		}
-		r.drop(o.why, 1)
-		if o.not != "" {
-			claims[i].subject.seen = true
-			r.omit(claims[i].Path, "a possible finding could not be verified: "+because(o.not), false)
-		}
+	r.drop(o.why, 1)
+	if o.not != "" {
+		c.subject.seen = true
+		r.omit(c.Path, "a possible finding could not be verified: "+because(o.not), false)
 	}
-	return nil
 }
 
 // judge asks for the verdict on one claim. It gives the finding as it stands, or why it is cut.
@@ -70,7 +70,7 @@ func (r *run) judge(ctx context.Context, c claim) (f finding.Finding, why string
 	if err != nil {
 		return f, "", "", err
 	}
-	answer, err := r.ask(ctx, Main, p, verdictTokens)
+	answer, err := r.ask(ctx, Main, p, verdictTokens, 0)
 	if err != nil {
 		return f, "", "", err
 	}
