@@ -46,8 +46,6 @@ type Config struct {
 	StoreTimeout time.Duration
 	// MaxInFlight is how many verified deliveries wait for Postgres at a time; 0 means 256. More are answered 503.
 	MaxInFlight int
-	// Committers is how many transactions with deliveries may be under way at a time; 0 means 1.
-	Committers int
 	// HealthEvery is how often Postgres is asked whether it answers; 0 means 2 seconds.
 	HealthEvery time.Duration
 	// WatchPoll is how often those who watch a review look again without being told; 0 means 5 seconds.
@@ -129,7 +127,6 @@ func (c Config) withDefaults() Config {
 	def(&c.BodyTimeout, 5*time.Second)
 	def(&c.StoreTimeout, 4*time.Second)
 	def(&c.MaxInFlight, defaultMaxInFlight)
-	def(&c.Committers, 1)
 	def(&c.HealthEvery, 2*time.Second)
 	def(&c.StopTimeout, 8*time.Second)
 	def(&c.CleanEvery, time.Hour)

@@ -96,7 +96,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	g := &Gateway{cfg: cfg, deps: deps, log: deps.Log, store: store.New(deps.DB)}
 	g.inbox = &inbox{db: deps.DB, store: g.store, jobs: jobs, failpoint: deps.Failpoint}
 	if deps.Inbox == nil {
-		deps.Inbox = &pipeline{commit: g.inbox.commit, again: store.Retryable, most: cfg.Committers}
+		deps.Inbox = &pipeline{commit: g.inbox.commit, again: store.Retryable}
 	}
 	g.receiver = &receiver{
 		verifier: verifier{cfg.Secrets}, cfg: cfg, log: deps.Log, metrics: metrics, inbox: deps.Inbox, quarantine: g.store.Quarantine,

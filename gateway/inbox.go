@@ -44,15 +44,18 @@ type inbox struct {
 	failpoint func(name string)
 }
 
-// commit carries out deliveries, in their order, in one transaction.
-func (in *inbox) commit(ctx context.Context, ds []Delivery) (outcomes []Outcome, err error) {
-	err = pg.InTx(ctx, in.db, func(ctx context.Context, tx pg.Tx) (err error) {
+// commit carries out deliveries, in their order, in one transaction, and calls written when only the last message to
+// Postgres is left: what is written, and the commit.
+func (in *inbox) commit(ctx context.Context, ds []Delivery, written func()) (outcomes []Outcome, err error) {
+	err = pg.InPipedTx(ctx, in.db, func(ctx context.Context, tx pg.Tx) (last *pg.Batch, err error) {
 		in.failpoint("tx_open")
-		outcomes, err = in.apply(ctx, tx, ds)
+		last = &pg.Batch{}
+		outcomes, err = in.apply(ctx, tx, ds, last)
 		if err == nil {
 			in.failpoint("inserted")
+			written()
 		}
-		return err
+		return last, err
 	})
 	if err != nil {
 		return nil, err
@@ -62,8 +65,8 @@ func (in *inbox) commit(ctx context.Context, ds []Delivery) (outcomes []Outcome,
 }
 
 // apply does what follows from deliveries, within the transaction: those about pull requests together, the rare ones
-// about installations and repositories one by one in their place among them.
-func (in *inbox) apply(ctx context.Context, tx pg.Tx, ds []Delivery) ([]Outcome, error) {
+// about installations and repositories one by one in their place among them. What is written last is left in last.
+func (in *inbox) apply(ctx context.Context, tx pg.Tx, ds []Delivery, last *pg.Batch) ([]Outcome, error) {
 	outcomes := make([]Outcome, 0, len(ds))
 	for len(ds) > 0 {
 		n := 0
@@ -73,7 +76,14 @@ func (in *inbox) apply(ctx context.Context, tx pg.Tx, ds []Delivery) ([]Outcome,
 		if n == 0 {
 			n = 1
 		}
-		some, err := in.together(ctx, tx, ds[:n])
+		to := last
+		if n < len(ds) {
+			to = &pg.Batch{}
+		}
+		some, err := in.together(ctx, tx, ds[:n], to)
+		if err == nil && to != last { // what comes after has to see it
+			err = tx.SendBatch(ctx, to).Close()
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -92,8 +102,8 @@ func (d Delivery) isBookkeeping() bool {
 	}
 }
 
-// together carries out deliveries of which at most the only one is bookkeeping.
-func (in *inbox) together(ctx context.Context, tx pg.Tx, ds []Delivery) ([]Outcome, error) {
+// together carries out deliveries of which at most the only one is bookkeeping. What they write is left in to.
+func (in *inbox) together(ctx context.Context, tx pg.Tx, ds []Delivery, to *pg.Batch) ([]Outcome, error) {
 	items := make([]store.Item, len(ds))
 	for i, d := range ds {
 		item, err := in.item(ctx, tx, d)
@@ -102,7 +112,7 @@ func (in *inbox) together(ctx context.Context, tx pg.Tx, ds []Delivery) ([]Outco
 		}
 		items[i] = item
 	}
-	batch, err := in.carryOut(ctx, tx, items, func(item int) bool { return ds[item].Decision.Large })
+	batch, err := in.carryOut(ctx, tx, items, func(item int) bool { return ds[item].Decision.Large }, to)
 	if err != nil {
 		return nil, err
 	}
@@ -184,10 +194,21 @@ func outcome(item store.Item, r store.Result) Outcome {
 	return Outcome{Status: StatusAccepted, ReviewID: r.Review.ID}
 }
 
-// carryOut decides on items, gives the reviews that are new their jobs, cancels the jobs of those that ended, and
-// writes. large says whether the pull request of an item is.
-func (in *inbox) carryOut(ctx context.Context, tx pg.Tx, items []store.Item, large func(item int) bool) (*store.Batch, error) {
-	batch, err := in.store.Decide(ctx, tx, items)
+// carryOut decides on items, gives the reviews that are new their jobs, cancels the jobs of those that ended, and asks
+// in to for what is to be written. large says whether the pull request of an item is.
+func (in *inbox) carryOut(ctx context.Context, tx pg.Tx, items []store.Item, large func(item int) bool, to *pg.Batch) (*store.Batch, error) {
+	reading := &pg.Batch{}
+	wishes := 0
+	for _, it := range items {
+		if it.Wants != nil && !it.Wants.Close {
+			wishes++
+		}
+	}
+	ids := &[]int64{}
+	if wishes > 0 {
+		ids = in.jobs.Reserve(reading, wishes)
+	}
+	batch, err := in.store.Decide(ctx, tx, items, reading)
 	if err != nil {
 		return nil, err
 	}
@@ -197,26 +218,28 @@ func (in *inbox) carryOut(ctx context.Context, tx pg.Tx, items []store.Item, lar
 	made, by := batch.New()
 	jobs := make([]queue.ReviewJob, len(made))
 	for i, r := range made {
-		jobs[i] = queue.ReviewJob{Large: large(by[i]), Args: queue.ReviewArgs{
+		r.JobID = (*ids)[i]
+		jobs[i] = queue.ReviewJob{ID: r.JobID, Large: large(by[i]), Args: queue.ReviewArgs{
 			ReviewID: r.ID, InstallationID: r.InstallationID, RepositoryID: r.RepositoryID, Repository: r.Repository,
 			Number: r.Number, Head: r.Head, Generation: r.Generation,
 		}}
 	}
-	ids, err := in.jobs.Reviews(ctx, tx, jobs)
-	if err != nil {
+	if err := in.jobs.Reviews(to, jobs); err != nil {
 		return nil, err
 	}
-	for i, r := range made {
-		r.JobID = ids[i]
-	}
-	return batch, batch.Write(ctx, tx)
+	batch.Write(to)
+	return batch, nil
 }
 
 // want asks for a review on behalf of a person.
 func (in *inbox) want(ctx context.Context, tx pg.Tx, w store.Wanted, large bool) (store.Requested, error) {
-	batch, err := in.carryOut(ctx, tx, []store.Item{{Wants: &w}}, func(int) bool { return large })
+	to := &pg.Batch{}
+	batch, err := in.carryOut(ctx, tx, []store.Item{{Wants: &w}}, func(int) bool { return large }, to)
 	if err != nil {
 		return store.Requested{}, err
+	}
+	if err := tx.SendBatch(ctx, to).Close(); err != nil {
+		return store.Requested{}, fmt.Errorf("write: %w", err)
 	}
 	return batch.Results()[0].Requested, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 )
 
@@ -29,22 +28,27 @@ func (w *waiting) answer(o Outcome, err error) {
 	close(w.done)
 }
 
-// pipeline lets the deliveries that arrive while a transaction commits share the next one. There is no timer and no
-// goroutine of its own: of those that wait, one leads. It takes all that have gathered, carries them out, answers them,
-// and names the next leader. So a lone delivery is a batch of one that waits for nothing, and the more there are, the
-// more share a commit.
+// pipeline lets the deliveries that arrive while a transaction is under way share the next one. There is no timer and
+// no goroutine of its own: of those that wait, one leads. It takes all that have gathered, carries them out, names the
+// next leader when only the commit is left, and answers them after it. So a lone delivery is a batch of one that waits
+// for nothing, the more there are the more share a commit, and while the disk writes one batch Postgres works on the
+// next.
 type pipeline struct {
-	// commit carries deliveries out in one transaction. An error means that nothing is known to be committed.
-	commit func(ctx context.Context, ds []Delivery) ([]Outcome, error)
+	// commit carries deliveries out in one transaction, and calls written when only the commit is left. An error means
+	// that nothing is known to be committed.
+	commit func(ctx context.Context, ds []Delivery, written func()) ([]Outcome, error)
 	// again says whether an error is only a lost race.
 	again func(error) bool
-	// most is how many transactions may be under way; 1 is enough unless commits are slow and cores idle.
-	most int
 
-	mu      sync.Mutex
-	gather  []*waiting
-	leaders int
+	mu     sync.Mutex
+	gather []*waiting
+	// led is set while somebody leads, or is chosen to; committing counts the transactions that are being committed.
+	led        bool
+	committing int
 }
+
+// maxCommitting bounds the commits that another transaction does not wait for.
+const maxCommitting = 1
 
 // Accept commits a delivery with all that follows from it, and says what that is. After an error the outcome is not
 // known, and the delivery may come again: then it is either new or a duplicate. Accept returns when ctx ends; a
@@ -53,37 +57,27 @@ func (p *pipeline) Accept(ctx context.Context, d Delivery) (Outcome, error) {
 	w := &waiting{Delivery: d, ctx: ctx, done: make(chan struct{}), lead: make(chan struct{})}
 	p.mu.Lock()
 	p.gather = append(p.gather, w)
-	leads := p.leaders < p.most
-	if leads {
-		p.leaders++
-	}
+	leads := !p.led
+	p.led = true
 	p.mu.Unlock()
-	if leads {
-		p.carryOut(ctx)
-	}
-	select {
-	case <-w.done:
-		return w.outcome, w.err
-	case <-ctx.Done():
-		return p.giveUp(w)
-	case <-w.lead:
+	if !leads {
+		select {
+		case <-w.done:
+			return w.outcome, w.err
+		case <-ctx.Done():
+			return p.giveUp(w)
+		case <-w.lead:
+		}
 	}
 	p.carryOut(ctx)
-	// Another leader may have taken it.
-	select {
-	case <-w.done:
-		return w.outcome, w.err
-	case <-ctx.Done():
-		return Outcome{}, fmt.Errorf("accept delivery %s: %w", w.GUID, ctx.Err())
-	}
+	return w.outcome, w.err
 }
 
 // giveUp leaves when ctx has ended. Whoever was made leader in the same moment leads nobody, but names the next.
 func (p *pipeline) giveUp(w *waiting) (Outcome, error) {
 	p.mu.Lock() // either handOver sees that ctx has ended, or we see that it chose us
-	chosen := w.chosen
-	p.mu.Unlock()
-	if chosen {
+	defer p.mu.Unlock()
+	if w.chosen {
 		p.handOver()
 	}
 	return Outcome{}, fmt.Errorf("accept delivery %s: %w", w.GUID, w.ctx.Err())
@@ -91,24 +85,55 @@ func (p *pipeline) giveUp(w *waiting) (Outcome, error) {
 
 // carryOut carries out all that have gathered.
 func (p *pipeline) carryOut(ctx context.Context) {
-	batch := p.take()
+	t := &turn{p: p, batch: p.take()}
 	answered := false
 	defer func() {
 		if !answered { // a panic, which goes on after this
-			for _, w := range batch {
+			for _, w := range t.batch {
 				w.answer(Outcome{}, errAbandoned)
 			}
 		}
-		p.handOver()
+		t.end()
 	}()
-	var outcomes []Outcome
-	var errs []error
-	if len(batch) > 0 {
-		outcomes, errs = p.together(ctx, batch)
-	}
+	outcomes, errs := p.together(ctx, t)
+	t.end()
 	answered = true
-	for i, w := range batch {
+	for i, w := range t.batch {
 		w.answer(outcomes[i], errs[i])
+	}
+}
+
+// turn is one leader's time.
+type turn struct {
+	p     *pipeline
+	batch []*waiting
+	// over is set when another may lead, early when it was before the commit.
+	over, early bool
+}
+
+// written lets another lead while this turn commits, unless as many commit already as may.
+func (t *turn) written() {
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	if t.over || t.p.committing == maxCommitting {
+		return
+	}
+	t.over, t.early = true, true
+	t.p.committing++
+	t.p.handOver()
+}
+
+// end ends the turn; again is fine.
+func (t *turn) end() {
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	if t.early {
+		t.early = false
+		t.p.committing--
+	}
+	if !t.over {
+		t.over = true
+		t.p.handOver()
 	}
 }
 
@@ -122,10 +147,8 @@ func (p *pipeline) take() []*waiting {
 }
 
 // handOver makes the last to arrive the next leader: it has the most time left, and a transaction has as much time as
-// the one who leads it. Those who have given up are left out, unanswered.
+// the one who leads it. Those who have given up are left out, unanswered. The caller holds the lock.
 func (p *pipeline) handOver() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	still := p.gather[:0]
 	for _, w := range p.gather {
 		if w.ctx.Err() == nil {
@@ -134,9 +157,8 @@ func (p *pipeline) handOver() {
 	}
 	clear(p.gather[len(still):])
 	p.gather = still
-	// One who was chosen and has not begun takes them all.
-	if len(still) == 0 || slices.ContainsFunc(still, func(w *waiting) bool { return w.chosen }) {
-		p.leaders--
+	if len(still) == 0 {
+		p.led = false
 		return
 	}
 	next := still[len(still)-1]
@@ -145,13 +167,13 @@ func (p *pipeline) handOver() {
 }
 
 // together tries one transaction for all, and when that fails one for each, so that none fails its neighbours.
-func (p *pipeline) together(ctx context.Context, batch []*waiting) ([]Outcome, []error) {
-	ds := make([]Delivery, len(batch))
-	for i, w := range batch {
+func (p *pipeline) together(ctx context.Context, t *turn) ([]Outcome, []error) {
+	ds := make([]Delivery, len(t.batch))
+	for i, w := range t.batch {
 		ds[i] = w.Delivery
 	}
 	errs := make([]error, len(ds))
-	outcomes, err := p.try(ctx, ds)
+	outcomes, err := p.try(ctx, ds, t.written)
 	if err == nil {
 		return outcomes, errs
 	}
@@ -159,7 +181,7 @@ func (p *pipeline) together(ctx context.Context, batch []*waiting) ([]Outcome, [
 	for i := range ds {
 		if len(ds) > 1 && ctx.Err() == nil {
 			var one []Outcome
-			if one, err = p.try(ctx, ds[i:i+1]); err == nil {
+			if one, err = p.try(ctx, ds[i:i+1], func() {}); err == nil {
 				outcomes[i] = one[0]
 				continue
 			}
@@ -170,9 +192,9 @@ func (p *pipeline) together(ctx context.Context, batch []*waiting) ([]Outcome, [
 }
 
 // try is one transaction, again when it lost a race.
-func (p *pipeline) try(ctx context.Context, ds []Delivery) ([]Outcome, error) {
+func (p *pipeline) try(ctx context.Context, ds []Delivery, written func()) ([]Outcome, error) {
 	for try := 1; ; try++ {
-		outcomes, err := p.commit(ctx, ds)
+		outcomes, err := p.commit(ctx, ds, written)
 		if err == nil || try == acceptTries || ctx.Err() != nil || !p.again(err) {
 			return outcomes, err
 		}

@@ -120,10 +120,10 @@ type Gateway struct {
 
 // StartGateway starts a gateway and waits until it receives.
 func (b *Bench) StartGateway(ctx context.Context, s Serving) (*Gateway, error) {
-	s.DatabaseURL, s.Secret = b.server.URL(), secret
+	s.DatabaseURL, s.Secret = b.server.URL()+os.Getenv("LOAD_URL_EXTRA"), secret
 	cmd := exec.Command(b.self[0], b.self[1:]...)
 	cmd.Env = append(os.Environ(), "OPENRABBIT_LOG_LEVEL=error", "DATABASE_URL="+s.DatabaseURL, "LOAD_VARIANT="+string(s.Variant),
-		"LOAD_ADDR="+s.Addr, "LOAD_CONNECTIONS="+strconv.Itoa(s.Connections), "LOAD_COMMITTERS="+strconv.Itoa(s.Committers),
+		"LOAD_ADDR="+s.Addr, "LOAD_CONNECTIONS="+strconv.Itoa(s.Connections),
 		"OPENRABBIT_FAILPOINT="+s.Failpoint)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	said, err := cmd.StdoutPipe()
@@ -174,12 +174,11 @@ func (g *Gateway) Stop() {
 // ServeFromEnv is Serve for the process that StartGateway starts: it writes its address to out.
 func ServeFromEnv(ctx context.Context, out io.Writer) error {
 	connections, err := strconv.Atoi(os.Getenv("LOAD_CONNECTIONS"))
-	committers, err2 := strconv.Atoi(os.Getenv("LOAD_COMMITTERS"))
-	if err := errors.Join(err, err2); err != nil {
+	if err != nil {
 		return fmt.Errorf("read the environment: %w", err)
 	}
 	return Serve(ctx, Serving{
 		Variant: Variant(os.Getenv("LOAD_VARIANT")), DatabaseURL: os.Getenv("DATABASE_URL"), Secret: secret,
-		Addr: os.Getenv("LOAD_ADDR"), Connections: connections, Committers: committers, Failpoint: os.Getenv("OPENRABBIT_FAILPOINT"),
+		Addr: os.Getenv("LOAD_ADDR"), Connections: connections, Failpoint: os.Getenv("OPENRABBIT_FAILPOINT"),
 	}, func(addr string) { fmt.Fprintln(out, addr) })
 }

@@ -17,9 +17,9 @@ type Comparison struct {
 	// long it runs before that.
 	Connections, Rounds int
 	For, Warm           time.Duration
-	// Committers is for Ours; 0 means the gateway's own. InsertConnections are InsertTx's to Postgres.
-	Committers, InsertConnections int
-	Variants                      []Variant
+	// InsertConnections are InsertTx's to Postgres.
+	InsertConnections int
+	Variants          []Variant
 }
 
 // Turn is what one turn of a variant gave. CPU times are for each delivery that was acknowledged.
@@ -85,7 +85,7 @@ func (b *Bench) turn(ctx context.Context, c Comparison, v Variant, run string) (
 	if err := b.Empty(ctx); err != nil {
 		return Turn{}, err
 	}
-	s := Serving{Variant: v, Committers: c.Committers}
+	s := Serving{Variant: v}
 	if v == InsertTx {
 		s.Connections = c.InsertConnections
 	}

@@ -76,8 +76,8 @@ type Serving struct {
 	Secret      string
 	// Addr is where webhooks are received; empty means a free port of this machine.
 	Addr string
-	// Connections bounds those to Postgres, Committers the transactions of Ours under way; 0 means the gateway's own.
-	Connections, Committers int
+	// Connections bounds those to Postgres; 0 means the gateway's own.
+	Connections int
 	// Failpoint holds rules for internal/failpoint.
 	Failpoint string
 }
@@ -113,7 +113,6 @@ func Serve(ctx context.Context, s Serving, ready func(addr string)) error {
 	}
 	g, err := gateway.New(gateway.Config{
 		Addr: s.Addr, GRPCAddr: gateway.Off, AdminAddr: adminAddr(), Secrets: []config.Secret{config.NewSecret(s.Secret)},
-		Committers: s.Committers,
 	}, deps)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/openrabbit/openrabbit/internal/pg"
-	"github.com/openrabbit/openrabbit/internal/review"
 )
 
 // insertTopic is where River's workers listen for new jobs, after the schema's name and a dot.
@@ -16,69 +15,72 @@ const insertTopic = "river_insert"
 
 // ReviewJob is the job of one review.
 type ReviewJob struct {
+	// ID was reserved for it.
+	ID   int64
 	Args ReviewArgs
 	// Large puts it into the slow queue.
 	Large bool
 }
 
-// Reviews inserts the jobs of reviews, which exist when the transaction commits, and gives their ids in the order of
-// the jobs. However many they are, it is one round trip and one notification a queue.
+// Reserve asks for the ids of so many jobs; they are there once the batch was carried out, and those that are not used
+// are gaps.
+func (i *Inserter) Reserve(to *pg.Batch, n int) *[]int64 {
+	ids := new([]int64)
+	to.Queue(`SELECT nextval('river_job_id_seq') FROM generate_series(1, $1)`, n).Query(func(rows pgx.Rows) (err error) {
+		*ids, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+		return err
+	})
+	return ids
+}
+
+// Reviews inserts the jobs of reviews, which exist when the transaction commits, under ids that were reserved for them.
+// However many they are, it is one statement and one notification a queue.
 //
 // The rows are those that River's InsertManyTx writes (a test compares them), without what it does besides: it reads
-// every column of every row back and decodes it, which costs Postgres and us more than the insert. Its COPY does not
-// tell the ids.
-func (i *Inserter) Reviews(ctx context.Context, tx pg.Tx, jobs []ReviewJob) ([]int64, error) {
+// every column of every row back and decodes it, which costs Postgres and us more than the insert. Its COPY takes no ids.
+func (i *Inserter) Reviews(to *pg.Batch, jobs []ReviewJob) error {
 	if len(jobs) == 0 {
-		return nil, nil
+		return nil
 	}
-	args, queues := make([]string, len(jobs)), make([]string, len(jobs))
+	ids, args, queues := make([]int64, len(jobs)), make([]string, len(jobs)), make([]string, len(jobs))
 	waking := map[string]struct{}{}
-	place := make(map[review.ID]int, len(jobs))
 	for n, job := range jobs {
 		encoded, err := json.Marshal(job.Args)
 		if err != nil {
-			return nil, fmt.Errorf("insert review jobs: %w", err)
+			return fmt.Errorf("insert review jobs: %w", err)
 		}
-		args[n], queues[n] = string(encoded), Fast
+		ids[n], args[n], queues[n] = job.ID, string(encoded), Fast
 		if job.Large {
 			queues[n] = Slow
 		}
 		waking[queues[n]] = struct{}{}
-		place[job.Args.ReviewID] = n
 	}
-	ids := make([]int64, len(jobs))
-	to := &pgx.Batch{}
-	to.Queue(`INSERT INTO river_job (args, kind, max_attempts, priority, queue)
-		SELECT u.args::jsonb, $3, $4, $5, u.queue FROM unnest($1::text[], $2::text[]) AS u(args, queue)
-		RETURNING id, args->>'review_id'`, args, queues, KindReview, ReviewMaxAttempts, priority).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			var id int64
-			var of review.ID
-			if err := rows.Scan(&id, &of); err != nil {
-				return err
-			}
-			ids[place[of]] = id
-		}
-		return rows.Err()
-	})
+	to.Queue(`INSERT INTO river_job (id, args, kind, max_attempts, priority, queue)
+		SELECT u.id, u.args::jsonb, $4, $5, $6, u.queue FROM unnest($1::bigint[], $2::text[], $3::text[]) AS u(id, args, queue)`,
+		ids, args, queues, KindReview, ReviewMaxAttempts, priority)
 	for queue := range waking {
 		payload, err := json.Marshal(map[string]string{"queue": queue})
 		if err != nil {
-			return nil, fmt.Errorf("insert review jobs: %w", err)
+			return fmt.Errorf("insert review jobs: %w", err)
 		}
 		to.Queue(`SELECT pg_notify(current_schema() || '.' || $1, $2)`, insertTopic, string(payload))
 	}
-	if err := tx.SendBatch(ctx, to).Close(); err != nil {
-		return nil, fmt.Errorf("insert review jobs: %w", err)
-	}
-	return ids, nil
+	return nil
 }
 
-// Review is Reviews for one.
+// Review inserts the job of one review.
 func (i *Inserter) Review(ctx context.Context, tx pg.Tx, args ReviewArgs, large bool) (jobID int64, err error) {
-	ids, err := i.Reviews(ctx, tx, []ReviewJob{{Args: args, Large: large}})
-	if err != nil {
+	reserve, insert := &pg.Batch{}, &pg.Batch{}
+	ids := i.Reserve(reserve, 1)
+	if err := tx.SendBatch(ctx, reserve).Close(); err != nil {
+		return 0, fmt.Errorf("insert review job: %w", err)
+	}
+	jobID = (*ids)[0]
+	if err := i.Reviews(insert, []ReviewJob{{ID: jobID, Args: args, Large: large}}); err != nil {
 		return 0, err
 	}
-	return ids[0], nil
+	if err := tx.SendBatch(ctx, insert).Close(); err != nil {
+		return 0, fmt.Errorf("insert review job: %w", err)
+	}
+	return jobID, nil
 }

@@ -350,7 +350,7 @@ func TestOurRowsAreRivers(t *testing.T) {
 	}
 }
 
-func TestManyReviewJobsKeepTheirOrder(t *testing.T) {
+func TestManyReviewJobs(t *testing.T) {
 	t.Parallel()
 	db, inserter := inserter(t)
 	jobs := make([]queue.ReviewJob, 50)
@@ -359,12 +359,25 @@ func TestManyReviewJobsKeepTheirOrder(t *testing.T) {
 		jobs[i].Args.ReviewID = review.ID(fmt.Sprintf("0191c1a4-0000-7000-8000-%012d", i))
 		jobs[i].Large = i%3 == 0
 	}
-	var ids []int64
 	inTx(t, db, func(ctx context.Context, tx pg.Tx) (err error) {
-		ids, err = inserter.Reviews(ctx, tx, jobs)
-		return err
+		reserve, insert := &pg.Batch{}, &pg.Batch{}
+		ids := inserter.Reserve(reserve, len(jobs)+5)
+		if err := tx.SendBatch(ctx, reserve).Close(); err != nil {
+			return err
+		}
+		for i := range jobs {
+			jobs[i].ID = (*ids)[i]
+		}
+		if err := inserter.Reviews(insert, jobs); err != nil {
+			return err
+		}
+		return tx.SendBatch(ctx, insert).Close()
 	})
-	for i, id := range ids {
+	if n := count(t, db); n != len(jobs) {
+		t.Errorf("%d jobs, want %d", n, len(jobs))
+	}
+	for i := range jobs {
+		id := jobs[i].ID
 		var of, in string
 		if err := db.Pool().QueryRow(t.Context(), `SELECT args->>'review_id', queue FROM river_job WHERE id = $1`, id).Scan(&of, &in); err != nil {
 			t.Fatal(err)

@@ -47,10 +47,14 @@ type batchResult struct {
 }
 
 // Decide locks the rows of the pull requests that the items name, reads what the rules ask for, decides, and ends the
-// reviews that are superseded or not wanted any more. Nothing else is written yet.
-func (s *Store) Decide(ctx context.Context, tx pg.Tx, items []Item) (*Batch, error) {
+// reviews that are superseded or not wanted any more. Nothing else is written yet. with holds statements that are to
+// travel along; it may be nil.
+func (s *Store) Decide(ctx context.Context, tx pg.Tx, items []Item, with *pg.Batch) (*Batch, error) {
+	if with == nil {
+		with = &pg.Batch{}
+	}
 	b := newBatch(s, items)
-	err := b.read(ctx, tx)
+	err := b.read(ctx, tx, with)
 	if err == nil {
 		err = b.introduce(ctx, tx)
 	}
@@ -73,7 +77,7 @@ func newBatch(s *Store, items []Item) *Batch {
 	}
 }
 
-func (b *Batch) read(ctx context.Context, tx pg.Tx) error {
+func (b *Batch) read(ctx context.Context, tx pg.Tx, to *pg.Batch) error {
 	heads := map[string]struct{}{}
 	repositories := map[int64]struct{}{}
 	for _, it := range b.items {
@@ -93,7 +97,6 @@ func (b *Batch) read(ctx context.Context, tx pg.Tx) error {
 		repositories[int64(key.repository)] = struct{}{}
 	}
 	slices.SortFunc(b.pulls, func(x, y *pull) int { return x.key.compare(y.key) })
-	to := &pgx.Batch{}
 	if len(b.pulls) > 0 {
 		lockPulls(to, b.pulls, b.byKey)
 		readReviews(to, b.pulls, slices.Collect(maps.Keys(heads)), b.byKey)
@@ -287,19 +290,11 @@ func (b *Batch) Results() []Result {
 	return out
 }
 
-// Write writes the pull requests, the reviews and the deliveries with what came of them.
-func (b *Batch) Write(ctx context.Context, tx pg.Tx) error {
-	to := &pgx.Batch{}
+// Write asks for the pull requests, the reviews and the deliveries, with what came of them, to be written.
+func (b *Batch) Write(to *pg.Batch) {
 	writePulls(to, b.touched())
 	insertReviews(to, b.createdReviews())
 	insertDeliveries(to, b.rows())
-	if to.Len() == 0 {
-		return nil
-	}
-	if err := tx.SendBatch(ctx, to).Close(); err != nil {
-		return fmt.Errorf("write %d items: %w", len(b.items), err)
-	}
-	return nil
 }
 
 // touched leaves out pull requests that only duplicates name: those are not made known.

@@ -77,17 +77,19 @@ func (w *world) closePR(second int, head string) store.Requested {
 // batch carries out items in one transaction; their reviews get the job 1000 and those after it.
 func (w *world) batch(items ...store.Item) ([]store.Result, error) {
 	var got []store.Result
-	err := pg.InTx(w.ctx(), w.db, func(ctx context.Context, tx pg.Tx) error {
-		b, err := w.Decide(ctx, tx, items)
+	err := pg.InPipedTx(w.ctx(), w.db, func(ctx context.Context, tx pg.Tx) (*pg.Batch, error) {
+		b, err := w.Decide(ctx, tx, items, nil)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		made, _ := b.New()
 		for i, r := range made {
 			r.JobID = int64(1000 + i)
 		}
 		got = b.Results()
-		return b.Write(ctx, tx)
+		to := &pg.Batch{}
+		b.Write(to)
+		return to, nil
 	})
 	return got, err
 }

@@ -22,7 +22,7 @@ func (s *Store) resolveHead(ctx context.Context, id review.ID, head string) (r R
 	}
 	err = pg.InTx(ctx, s.db, func(ctx context.Context, tx pg.Tx) error {
 		b := newBatch(s, []Item{{Wants: &Wanted{RepositoryID: r.RepositoryID, Number: r.Number, Head: head}}})
-		if err := b.read(ctx, tx); err != nil {
+		if err := b.read(ctx, tx, &pg.Batch{}); err != nil {
 			return err
 		}
 		p := b.pulls[0]

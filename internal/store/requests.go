@@ -78,9 +78,11 @@ type Requested struct {
 // the newest, it is of that one. It is a batch of one that records no delivery; the job is the caller's to insert. An error may
 // be Retryable, when another transaction makes the pull request known at the same time.
 func (s *Store) RequestReview(ctx context.Context, tx pg.Tx, w Wanted) (Requested, error) {
-	b, err := s.Decide(ctx, tx, []Item{{Wants: &w}})
+	b, err := s.Decide(ctx, tx, []Item{{Wants: &w}}, nil)
 	if err == nil {
-		err = b.Write(ctx, tx)
+		to := &pg.Batch{}
+		b.Write(to)
+		err = tx.SendBatch(ctx, to).Close()
 	}
 	if err != nil {
 		return Requested{}, fmt.Errorf("request review of %s#%d: %w", w.Repository, w.Number, err)

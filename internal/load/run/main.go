@@ -49,7 +49,6 @@ func compare(ctx context.Context, self []string, flags *flag.FlagSet) error {
 	flags.IntVar(&c.Rounds, "rounds", 3, "turns of each variant")
 	flags.DurationVar(&c.For, "for", 5*time.Second, "how long a turn is measured")
 	flags.DurationVar(&c.Warm, "warm", 2*time.Second, "how long it runs before that")
-	flags.IntVar(&c.Committers, "committers", 0, "transactions of ours under way at a time; 0 means the gateway's own")
 	flags.IntVar(&c.InsertConnections, "insert-connections", 32, "connections to Postgres of the variant with a transaction for each")
 	variants := flags.String("variants", "limit,ours,insert_tx", "which, in the order of their turns")
 	_ = flags.Parse(os.Args[2:])
