@@ -388,7 +388,7 @@ func TestAskingHasAnEnd(t *testing.T) {
 	p := newHookPost(t, func(c *Config) { c.Missed.AskAgain = time.Microsecond })
 	p.down.Store(true)
 	guid := p.history(2*time.Hour, 503)
-	for range 30 {
+	for range maxRequests + 5 {
 		p.done()
 		if _, err := p.db.Pool().Exec(t.Context(), `UPDATE missed_deliveries SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL`); err != nil {
 			t.Fatal(err)
