@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/openrabbit/openrabbit/gateway"
 	"github.com/openrabbit/openrabbit/internal/config"
+	"github.com/openrabbit/openrabbit/internal/pg/pgtest"
 )
 
 func TestConfigFromEnv(t *testing.T) {
@@ -39,12 +41,16 @@ func TestWhatTheGatewayWillNotStartWith(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		"no secret":          {map[string]string{}, "GITHUB_WEBHOOK_SECRET: is required"},
-		"an empty secret":    {map[string]string{"GITHUB_WEBHOOK_SECRET": ""}, "GITHUB_WEBHOOK_SECRET: is required"},
-		"commas":             {map[string]string{"GITHUB_WEBHOOK_SECRET": " , ,"}, "GITHUB_WEBHOOK_SECRET: is required"},
-		"open to everybody":  {map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_GATEWAY_GRPC_ADDR": ":8090"}, "OPENRABBIT_API_TOKEN: is required"},
-		"open to a network":  {map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_GATEWAY_GRPC_ADDR": "10.0.0.1:8090"}, "OPENRABBIT_API_TOKEN: is required"},
-		"deliveries too few": {map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_KEEP_DELIVERIES_DAYS": "2"}, "OPENRABBIT_KEEP_DELIVERIES_DAYS"},
+		"no secret":               {map[string]string{}, "GITHUB_WEBHOOK_SECRET: is required"},
+		"an empty secret":         {map[string]string{"GITHUB_WEBHOOK_SECRET": ""}, "GITHUB_WEBHOOK_SECRET: is required"},
+		"commas":                  {map[string]string{"GITHUB_WEBHOOK_SECRET": " , ,"}, "GITHUB_WEBHOOK_SECRET: is required"},
+		"open to everybody":       {map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_GATEWAY_GRPC_ADDR": ":8090"}, "OPENRABBIT_API_TOKEN: is required"},
+		"open to a network":       {map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_GATEWAY_GRPC_ADDR": "10.0.0.1:8090"}, "OPENRABBIT_API_TOKEN: is required"},
+		"open to IPv6":            {map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_GATEWAY_GRPC_ADDR": "[::]:8090"}, "OPENRABBIT_API_TOKEN: is required"},
+		"a name that looks local": {map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_GATEWAY_GRPC_ADDR": "localhost.example:8090"}, "OPENRABBIT_API_TOKEN: is required"},
+		"an empty token":          {map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_GATEWAY_GRPC_ADDR": ":8090", "OPENRABBIT_API_TOKEN": " "}, "OPENRABBIT_API_TOKEN: is required"},
+		"no address":              {map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_GATEWAY_GRPC_ADDR": "8090"}, "OPENRABBIT_API_TOKEN: is required"},
+		"deliveries too few":      {map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_KEEP_DELIVERIES_DAYS": "2"}, "OPENRABBIT_KEEP_DELIVERIES_DAYS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,6 +79,30 @@ func TestLoopbackNeedsNoToken(t *testing.T) {
 		gateway.ConfigFromEnv(env)
 		if err := env.Err(); err != nil {
 			t.Errorf("%q: %v", addr, err)
+		}
+	}
+}
+
+// TestATokenAloneIsNotEnoughInTheClear: off loopback a token would be sent in the clear; somebody has to say that the
+// network is private.
+func TestATokenAloneIsNotEnoughInTheClear(t *testing.T) {
+	t.Parallel()
+	for mesh, want := range map[string]string{"": "not loopback", "1": ""} {
+		env := config.FromMap(map[string]string{"GITHUB_WEBHOOK_SECRET": "s", "OPENRABBIT_GATEWAY_ADDR": "127.0.0.1:0", "OPENRABBIT_GATEWAY_ADMIN_ADDR": "off",
+			"OPENRABBIT_GATEWAY_GRPC_ADDR": "0.0.0.0:0", "OPENRABBIT_API_TOKEN": "t", "OPENRABBIT_MESH_PLAINTEXT": mesh})
+		cfg := gateway.ConfigFromEnv(env)
+		if err := env.Err(); err != nil {
+			t.Fatal(err)
+		}
+		g, err := gateway.New(cfg, gateway.Deps{DB: pgtest.New(t), Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		err = g.Run(ctx, stop) // stops as soon as it is ready
+		stop()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("plaintext %q: %v, want %q in one line", mesh, err, want)
 		}
 	}
 }

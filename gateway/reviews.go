@@ -128,7 +128,8 @@ func (s *reviews) ListReviews(ctx context.Context, in *reviewv1.ListReviewsReque
 	return out, nil
 }
 
-// WatchReview sends the review now and at each change of what it shows, and ends with its end.
+// WatchReview sends the review now and when its state or stage has changed, or its head become known, and ends with its
+// end.
 func (s *reviews) WatchReview(in *reviewv1.WatchReviewRequest, stream grpc.ServerStreamingServer[reviewv1.WatchReviewResponse]) error {
 	ctx := stream.Context()
 	if err := s.callers.authorize(ctx); err != nil {
@@ -140,7 +141,7 @@ func (s *reviews) WatchReview(in *reviewv1.WatchReviewRequest, stream grpc.Serve
 		reading, cancel := context.WithTimeout(ctx, s.timeout)
 		row, err := s.store.Review(reading, id)
 		var full *reviewv1.Review
-		if err == nil && row != last {
+		if err == nil && (row.State != last.State || row.Stage != last.Stage || row.Head != last.Head) {
 			full, err = s.whole(reading, row)
 		}
 		cancel()

@@ -22,9 +22,11 @@ const (
 	scanOverlap = 10 * time.Minute
 	// maxScanPages ends a list that never does. GitHub's own would be of a million deliveries.
 	maxScanPages = 10_000
-	// maxRequests is how often one delivery is asked for. With the pauses doubled from ten minutes that is all of the
-	// three days that GitHub keeps it.
-	maxRequests = 9
+	// longestPause is the most between two requests for one delivery, and so what an outage of the receiver may last
+	// longer than it did. With pauses doubled from ten minutes up to it, maxRequests take the three days that GitHub keeps
+	// a delivery.
+	longestPause = 2 * time.Hour
+	maxRequests  = 40
 )
 
 // hooks is GitHub's list of what it sent to the App. github.App implements it.
@@ -157,7 +159,7 @@ func refusedCursor(err error) bool {
 
 // ask asks for what is due, one request after the other, and says whether some was left for later.
 func (p *redeliverPass) ask(ctx context.Context) (more bool, err error) {
-	asking := store.Asking{Most: maxRequests, Again: p.cfg.Missed.AskAgain}
+	asking := store.Asking{Most: maxRequests, Again: p.cfg.Missed.AskAgain, Longest: longestPause}
 	for time.Now().Before(p.until) {
 		m, ok, err := p.store.ClaimMissed(ctx, p.hooks.ID(), asking)
 		if err != nil || !ok {

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,7 +39,7 @@ type hookPost struct {
 	sent int
 }
 
-func newPost(t *testing.T, change ...func(*Config)) *hookPost {
+func newHookPost(t *testing.T, change ...func(*Config)) *hookPost {
 	t.Helper()
 	p := &hookPost{hall: newHall(t), t: t}
 	for _, c := range change {
@@ -158,7 +160,7 @@ func (p *hookPost) arrived(guids ...string) {
 
 func TestWhatOurTableLacksIsAskedForOnce(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := newHookPost(t)
 	p.history(80*time.Hour, 503) // GitHub keeps three days
 	var want []string
 	for i := range 350 {
@@ -208,7 +210,7 @@ func TestWhatOurTableLacksIsAskedForOnce(t *testing.T) {
 
 func TestAScanGoesOnWhereItWas(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := newHookPost(t)
 	var want []string
 	for i := range 450 {
 		want = append(want, p.history(60*time.Hour-time.Duration(i)*time.Minute, 503))
@@ -242,7 +244,7 @@ func TestItWaitsAsLongAsGitHubSays(t *testing.T) {
 	for _, route := range []string{listRoute, askRoute} {
 		t.Run(route, func(t *testing.T) {
 			t.Parallel()
-			p := newPost(t)
+			p := newHookPost(t)
 			want := []string{p.history(3*time.Hour, 503), p.history(2*time.Hour, 503), p.history(time.Hour, 503)}
 			fault := p.github.Inject(githubtest.Fault{Route: route, Times: 1, Status: 403, RetryAfter: "97", Body: `{"message":"secondary rate limit"}`})
 			if snooze, err := p.work(); snooze != 97*time.Second || err != nil || fault.Landed() != 1 {
@@ -262,7 +264,7 @@ func TestADeathCostsNoDeliveryAndAsksForNoneTwice(t *testing.T) {
 	for name, asksAgain := range map[string]int{"deliveries_page": 0, "delivery_claimed": 1, "delivery_asked": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPost(t)
+			p := newHookPost(t)
 			var want []string
 			for i := range 250 {
 				want = append(want, p.history(60*time.Hour-time.Duration(i)*time.Minute, 503))
@@ -301,7 +303,7 @@ func TestADeathCostsNoDeliveryAndAsksForNoneTwice(t *testing.T) {
 
 func TestThePagesAreStrange(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := newHookPost(t)
 	var want []string
 	for i := range 620 {
 		guid := p.history(60*time.Hour-time.Duration(i)*time.Minute, 503)
@@ -322,9 +324,43 @@ func TestThePagesAreStrange(t *testing.T) {
 	p.asked(append(want, late...)...)
 }
 
+// TestManyDeliveries reads a long list, of which one in a hundred is missing. OPENRABBIT_DELIVERIES says how long:
+// 35,000 are what a busy App gets in three days.
+func TestManyDeliveries(t *testing.T) {
+	t.Parallel()
+	many := 1500
+	if text := os.Getenv("OPENRABBIT_DELIVERIES"); text != "" {
+		var err error
+		if many, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := newHookPost(t)
+	var want []string
+	for i := range many {
+		guid := p.history(71*time.Hour-time.Duration(i)*70*time.Hour/time.Duration(many), 200)
+		if i%100 == 50 {
+			want = append(want, guid)
+		}
+	}
+	if _, err := p.db.Pool().Exec(t.Context(), `INSERT INTO deliveries (guid, event, decision)
+		SELECT 'guid-' || i, 'push', 'ignore' FROM generate_series(1, $1::int) i WHERE (i - 1) % 100 <> 50`, many); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	p.done()
+	t.Logf("%d deliveries on %d pages in %s, %d asked for", many, p.github.Count(listRoute), time.Since(began).Round(time.Millisecond), len(want))
+	p.asked(want...)
+	again := p.github.Count(listRoute)
+	p.done()
+	if n := p.github.Count(listRoute) - again; n > 2+len(want)/100 {
+		t.Errorf("the next run reads %d pages", n)
+	}
+}
+
 func TestTwoWorkersAskForEachOnce(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := newHookPost(t)
 	var want []string
 	for i := range 300 {
 		want = append(want, p.history(60*time.Hour-time.Duration(i)*time.Minute, 503))
@@ -349,10 +385,10 @@ func TestTwoWorkersAskForEachOnce(t *testing.T) {
 
 func TestAskingHasAnEnd(t *testing.T) {
 	t.Parallel()
-	p := newPost(t, func(c *Config) { c.Missed.AskAgain = time.Microsecond })
+	p := newHookPost(t, func(c *Config) { c.Missed.AskAgain = time.Microsecond })
 	p.down.Store(true)
 	guid := p.history(2*time.Hour, 503)
-	for range 30 {
+	for range maxRequests + 5 {
 		p.done()
 		if _, err := p.db.Pool().Exec(t.Context(), `UPDATE missed_deliveries SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL`); err != nil {
 			t.Fatal(err)
@@ -373,7 +409,7 @@ func TestAskingHasAnEnd(t *testing.T) {
 
 func TestAGitHubThatDoesNotTell(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := newHookPost(t)
 	p.github.Inject(githubtest.Fault{Route: listRoute, Status: 404})
 	_, err := p.work()
 	if cancel := (*river.JobCancelError)(nil); !errors.As(err, &cancel) {
@@ -384,7 +420,7 @@ func TestAGitHubThatDoesNotTell(t *testing.T) {
 // TestTheLeaderBeginsTheJobs runs a whole orchestrator: its leader inserts the periodic jobs, and their workers are there.
 func TestTheLeaderBeginsTheJobs(t *testing.T) {
 	t.Parallel()
-	p := newPost(t)
+	p := newHookPost(t)
 	p.cfg.Missed.Every, p.cfg.Missed.SweepEvery = time.Hour, time.Hour
 	want := []string{p.history(2*time.Hour, 0), p.history(time.Hour, 503)}
 	p.deps.Registry = newRegistry()
@@ -398,7 +434,7 @@ func TestTheLeaderBeginsTheJobs(t *testing.T) {
 
 func TestEveryKindHasAWorker(t *testing.T) {
 	t.Parallel()
-	o := newPost(t).o
+	o := newHookPost(t).o
 	workers := river.NewWorkers()
 	if err := errors.Join(river.AddWorkerSafely(workers, &reviewWorker{Orchestrator: o}), o.addIndexWorker(workers), o.addUpkeepWorkers(workers)); err != nil {
 		t.Fatal(err)

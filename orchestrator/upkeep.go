@@ -17,8 +17,8 @@ type Missed struct {
 	Young time.Duration
 	// Pace is the pause after each request for a redelivery; 0 means a second, which is what GitHub asks for.
 	Pace time.Duration
-	// AskAgain is when a delivery that was asked for and did not come is asked for again, doubled each time; 0 means 10
-	// minutes.
+	// AskAgain is when a delivery that was asked for and did not come is asked for again, doubled each time up to two
+	// hours; 0 means 10 minutes.
 	AskAgain time.Duration
 	// SweepEvery is how often the open pull requests of each installation are looked through; 0 means a day, negative
 	// never.

@@ -129,18 +129,18 @@ type Missed struct {
 type Asking struct {
 	// Most is how often one delivery is asked for.
 	Most int
-	// Again is when it may be asked for a second time; doubled each time.
-	Again time.Duration
+	// Again is when it may be asked for a second time; doubled each time, up to Longest.
+	Again, Longest time.Duration
 }
 
 // ClaimMissed takes the delivery that has been due for longest and is still not here, and counts the request for it
 // before it is made. Nobody gets it again before the pause is over. ok is false when none is due.
 func (s *Store) ClaimMissed(ctx context.Context, appID int64, a Asking) (m Missed, ok bool, err error) {
 	err = s.db.Pool().QueryRow(ctx, `UPDATE missed_deliveries SET requests = requests + 1, requested_at = now(),
-			due_at = CASE WHEN requests + 1 < $2 THEN now() + $3::interval * power(2, requests) END
+			due_at = CASE WHEN requests + 1 < $2 THEN now() + LEAST($3::interval * power(2, LEAST(requests, 20)), $4::interval) END
 		WHERE guid = (SELECT guid FROM missed_deliveries m WHERE app_id = $1 AND due_at <= now() AND NOT `+here+`
 			ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-		RETURNING guid, sending_id, requests`, appID, a.Most, a.Again).Scan(&m.GUID, &m.SendingID, &m.Requests)
+		RETURNING guid, sending_id, requests`, appID, a.Most, a.Again, a.Longest).Scan(&m.GUID, &m.SendingID, &m.Requests)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Missed{}, false, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
 	"github.com/openrabbit/openrabbit/internal/llmtest"
@@ -16,7 +17,8 @@ import (
 
 // standIns starts GitHub and the model.
 func (r *runner) standIns() (err error) {
-	if r.github, err = githubtest.New(githubtest.Options{Seed: r.plan.Seed, RateLimit: 1 << 30}); err != nil {
+	now := func() time.Time { return time.Now().Add(-time.Duration(r.behind.Load())) }
+	if r.github, err = githubtest.New(githubtest.Options{Seed: r.plan.Seed, RateLimit: 1 << 30, Now: now}); err != nil {
 		return fmt.Errorf("start the stand-in for GitHub: %w", err)
 	}
 	if _, err = r.github.AddRepository(repository, repositoryID, installationID, map[string]string{"main.go": "package main\n"}); err != nil {

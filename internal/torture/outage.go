@@ -17,6 +17,9 @@ import (
 	"github.com/openrabbit/openrabbit/internal/pg"
 )
 
+// outageLasts is how long nobody listens, by GitHub's clock.
+const outageLasts = 2 * time.Hour
+
 // Outage is a run in which nobody takes what GitHub sends for a while. Then everything comes back, and the leader of the
 // orchestrators is killed while it looks for what was missed.
 type Outage struct {
@@ -119,7 +122,9 @@ func RunOutage(ctx context.Context, o Outage, bin string, db *pg.DB, databaseURL
 // fall opens the pull requests and pushes to them while nobody listens.
 func (r *runner) fall(ctx context.Context, o Outage) (missed []missedDelivery, err error) {
 	dice := rand.New(rand.NewPCG(o.Seed, 3)) // to be repeated by seed
+	defer r.behind.Store(0)
 	for i := range o.Deliveries {
+		r.behind.Store(int64(outageLasts) - int64(outageLasts)*int64(i)/int64(o.Deliveries))
 		var number int
 		var head, action string
 		var more map[string]any

@@ -95,6 +95,7 @@ type runner struct {
 	heads   map[int]string // the head of each pull request now
 	told    time.Time      // when progress was told last
 	frozen  atomic.Int32   // processes that are frozen now
+	behind  atomic.Int64   // how far GitHub's clock is behind
 }
 
 // injury is a fault of the stand-in for GitHub.

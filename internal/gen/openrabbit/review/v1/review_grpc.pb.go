@@ -34,16 +34,20 @@ const (
 //
 // ReviewService asks for reviews and shows them. A review belongs to one revision of a pull request.
 type ReviewServiceClient interface {
-	// RequestReview asks for a review of a pull request's head. It answers with the running or finished review of that
-	// head unless force is set. NOT_FOUND when the repository has sent no delivery yet and no installation is given.
+	// RequestReview asks for a review of a pull request's head. It answers with the waiting or running review of that
+	// head, or with the finished one (clean, findings or partial), unless force is set; one that was skipped, superseded or
+	// cancelled or that failed is followed by a new one. NOT_FOUND when the repository has sent no delivery yet and no
+	// installation is given, FAILED_PRECONDITION when it has sent none and one is, or when its deliveries name another
+	// installation.
 	RequestReview(ctx context.Context, in *RequestReviewRequest, opts ...grpc.CallOption) (*RequestReviewResponse, error)
 	// GetReview shows one review with its findings.
 	GetReview(ctx context.Context, in *GetReviewRequest, opts ...grpc.CallOption) (*GetReviewResponse, error)
 	// ListReviews lists reviews, newest first.
 	ListReviews(ctx context.Context, in *ListReviewsRequest, opts ...grpc.CallOption) (*ListReviewsResponse, error)
-	// WatchReview sends the review at once, again at each change of its state or stage, and ends with its end state.
+	// WatchReview sends the review at once, again when its state or stage has changed, and ends with its end state. Stages
+	// that pass within milliseconds of each other may be told as one. UNAVAILABLE when the gateway stops: watch again.
 	WatchReview(ctx context.Context, in *WatchReviewRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchReviewResponse], error)
-	// CancelReview ends a review that has not ended; the state of one that has is left as it is.
+	// CancelReview ends a review that has not ended, and its job; the state of one that has is left as it is.
 	CancelReview(ctx context.Context, in *CancelReviewRequest, opts ...grpc.CallOption) (*CancelReviewResponse, error)
 }
 
@@ -120,16 +124,20 @@ func (c *reviewServiceClient) CancelReview(ctx context.Context, in *CancelReview
 //
 // ReviewService asks for reviews and shows them. A review belongs to one revision of a pull request.
 type ReviewServiceServer interface {
-	// RequestReview asks for a review of a pull request's head. It answers with the running or finished review of that
-	// head unless force is set. NOT_FOUND when the repository has sent no delivery yet and no installation is given.
+	// RequestReview asks for a review of a pull request's head. It answers with the waiting or running review of that
+	// head, or with the finished one (clean, findings or partial), unless force is set; one that was skipped, superseded or
+	// cancelled or that failed is followed by a new one. NOT_FOUND when the repository has sent no delivery yet and no
+	// installation is given, FAILED_PRECONDITION when it has sent none and one is, or when its deliveries name another
+	// installation.
 	RequestReview(context.Context, *RequestReviewRequest) (*RequestReviewResponse, error)
 	// GetReview shows one review with its findings.
 	GetReview(context.Context, *GetReviewRequest) (*GetReviewResponse, error)
 	// ListReviews lists reviews, newest first.
 	ListReviews(context.Context, *ListReviewsRequest) (*ListReviewsResponse, error)
-	// WatchReview sends the review at once, again at each change of its state or stage, and ends with its end state.
+	// WatchReview sends the review at once, again when its state or stage has changed, and ends with its end state. Stages
+	// that pass within milliseconds of each other may be told as one. UNAVAILABLE when the gateway stops: watch again.
 	WatchReview(*WatchReviewRequest, grpc.ServerStreamingServer[WatchReviewResponse]) error
-	// CancelReview ends a review that has not ended; the state of one that has is left as it is.
+	// CancelReview ends a review that has not ended, and its job; the state of one that has is left as it is.
 	CancelReview(context.Context, *CancelReviewRequest) (*CancelReviewResponse, error)
 	mustEmbedUnimplementedReviewServiceServer()
 }
