@@ -1,6 +1,7 @@
 package finding
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -44,9 +45,10 @@ const (
 // minExact is the weight from which on a quote's indentation is trusted: a brace alone is the same brace anywhere.
 const minExact = 3
 
-// exact finds runs of lines equal to the quote's; a carriage return at the end of a line does not count.
+// exact finds runs of lines equal to the quote's; a carriage return at the end of a line does not count. A quote in
+// which nothing is indented may have lost its white space, so that it is compared without any.
 func (s *sequence) exact(quote []string) []span {
-	if weight(strings.Join(quote, "")) < minExact {
+	if weight(strings.Join(quote, "")) < minExact || !slices.ContainsFunc(quote, indented) {
 		return nil
 	}
 	var found []span
@@ -64,6 +66,8 @@ func (s *sequence) exact(quote []string) []span {
 	}
 	return found
 }
+
+func indented(line string) bool { return line != "" && (line[0] == ' ' || line[0] == '\t') }
 
 // loose finds runs of whole lines that equal the quote when white space and line breaks are left out.
 func (s *sequence) loose(quote []string) []span {
@@ -223,8 +227,9 @@ func (s *sequence) match(p span) (match, bool) {
 	return m, m.start > 0
 }
 
-// search gives the matches of the first reading and the first kind of comparison that has any.
-func search(f *diff.File, quote string) []match {
+// search gives the matches of the first reading and the first kind of comparison that has any; near is set when they
+// are only like the quote.
+func search(f *diff.File, quote string) (found []match, near bool) {
 	var sides, printed []*sequence
 	for i := range f.Hunks {
 		h := &f.Hunks[i]
@@ -254,15 +259,15 @@ func search(f *diff.File, quote string) []match {
 		{sides, skipped},
 	} {
 		if found := try(level.in, level.find); len(found) > 0 {
-			return found
+			return found, false
 		}
 	}
 	for _, reading := range readings {
 		if found := edited(sides, reading); len(found) > 0 {
-			return found
+			return found, true
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // collect gathers the distinct matches of one comparison.
@@ -285,8 +290,12 @@ func elided(find func(*sequence, []string) []span) func(*sequence, []string) []s
 	return func(s *sequence, quote []string) []span {
 		parts := segments(quote)
 		whole := len(parts) == 1 && len(parts[0]) == len(quote)
+		says := 0
+		for _, part := range parts {
+			says += weight(strings.Join(part, ""))
+		}
 		switch {
-		case len(parts) == 0 || whole || weight(strings.Join(quote, "")) < minPart:
+		case whole || says < minPart:
 			return nil
 		case len(parts) == 1:
 			return find(s, parts[0])
