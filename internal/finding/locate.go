@@ -134,7 +134,7 @@ func choose(found []match, h hint, telling bool) (match, bool) {
 	if h.start > 0 {
 		for _, on := range []func(match) bool{
 			func(m match) bool { return m.start == h.start && m.end == h.end },
-			func(m match) bool { return m.start == h.start },
+			func(m match) bool { return m.start == h.start && h.end == h.start }, // no end was said
 		} {
 			hits := filter(found, on)
 			if telling {
