@@ -1,6 +1,7 @@
 package finding
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/openrabbit/openrabbit/internal/diff"
@@ -13,20 +14,17 @@ const (
 	maxCells  = 1 << 26 // of work for one quote
 )
 
-// edited finds the one run of whole lines that differs from the quote by few characters: a tenth of it at most, and
-// nothing else on that side within a fifth.
+// edited finds the one run of whole lines that differs from the quote by few characters: a tenth of it at most, each
+// line alike the quote's, and nothing else within a fifth. It is one of the new side: a line that was
+// changed is near on both, and a deleted one that is nearer, or nearly as near, leaves open which was meant.
 func edited(in []*sequence, quote []string) []match {
 	q := squeeze(strings.Join(quote, "\n"))
 	limit := min(len(q)/10, maxEdits)
 	if len(q) < minEdited {
 		return nil
 	}
-	height := 0
-	for _, line := range quote {
-		if strings.TrimSpace(line) != "" {
-			height++
-		}
-	}
+	quote = slices.DeleteFunc(slices.Clone(quote), func(line string) bool { return strings.TrimSpace(line) == "" })
+	height := len(quote)
 	type near struct {
 		match
 		distance int
@@ -50,22 +48,39 @@ func edited(in []*sequence, quote []string) []match {
 			}
 			b := &best[m.side]
 			switch {
-			case b.side == diff.SideUnknown:
+			case b.side == diff.SideUnknown && s.alike(p, quote):
 				*b = near{m, distance}
 			default:
 				others[m.side] = true
 			}
 		}
 	}
-	after, before := best[diff.New], best[diff.Old]
-	winner := after
-	if after.side == diff.SideUnknown || before.side != diff.SideUnknown && before.distance < after.distance {
-		winner = before
+	winner, loser := best[diff.New], best[diff.Old]
+	if winner.side == diff.SideUnknown || others[diff.New] || others[diff.Old] || winner.distance > limit {
+		return nil
 	}
-	if winner.side == diff.SideUnknown || others[winner.side] || winner.distance > limit {
+	if loser.side != diff.SideUnknown && loser.distance < 2*winner.distance {
 		return nil
 	}
 	return []match{winner.match}
+}
+
+// alike says whether each line of a span differs from that of a quote by a quarter of its characters at most, blank lines
+// and white space aside.
+func (s *sequence) alike(p span, quote []string) bool {
+	i := p.from
+	for _, line := range quote {
+		for s.blank(i) {
+			i++
+		}
+		a, b := squeeze(line), s.stream[s.starts[i]:s.starts[i+1]]
+		limit := min(len(a), len(b)) / 4
+		if editDistance(a, b, limit) > limit {
+			return false
+		}
+		i++
+	}
+	return true
 }
 
 // windows gives every run of a number of lines that are not blank, without blank lines at its ends.

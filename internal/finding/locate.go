@@ -2,6 +2,7 @@ package finding
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/openrabbit/openrabbit/internal/diff"
@@ -24,7 +25,8 @@ const (
 // the new side (context and added lines) or of the old side when it holds a deleted line; code that was both deleted
 // and added is taken from the new side. Among several matches the candidate's line numbers choose: the match they are
 // exactly on, else the only one within 20 lines. Anything else is ambiguous and has no anchor: line numbers alone, or
-// a likely guess, are never a place.
+// a likely guess, are never a place. Code that is only like the quote, while another file of the diff holds the quote
+// itself, is not what was meant.
 func Locate(d *diff.Diff, c Candidate) (a diff.Anchor, why string) {
 	f := fileOf(d, c.Path)
 	switch {
@@ -39,11 +41,11 @@ func Locate(d *diff.Diff, c Candidate) (a diff.Anchor, why string) {
 	case len(c.Quote) > maxQuoteBytes || strings.Count(c.Quote, "\n") > maxQuoteLines:
 		return diff.Anchor{}, "the quote is too long to be searched for"
 	}
-	found := search(f, c.Quote)
-	if len(found) == 0 {
+	found, near := search(f, c.Quote)
+	if len(found) == 0 || near && elsewhere(d, f, c.Quote) {
 		return diff.Anchor{}, "the quoted code is not in the diff"
 	}
-	m, ok := choose(found, hintOf(c))
+	m, ok := choose(found, hintOf(c), weight(c.Quote) >= minPart)
 	if !ok {
 		return diff.Anchor{}, fmt.Sprintf("the quoted code stands in the diff %d times, and the lines given do not tell which is meant", len(found))
 	}
@@ -78,6 +80,28 @@ func fileOf(d *diff.Diff, path string) *diff.File {
 	return nil
 }
 
+// elsewhere says whether another file of the diff holds a quote, white space aside: then code that is only like it is
+// not what was meant.
+func elsewhere(d *diff.Diff, f *diff.File, quote string) bool {
+	for i := range d.Files {
+		other := &d.Files[i]
+		if other == f {
+			continue
+		}
+		for h := range other.Hunks {
+			for _, side := range []diff.Side{diff.New, diff.Old} {
+				s := newSequence(other.Hunks[h].Side(side), side)
+				for _, reading := range quotes(quote) {
+					if len(s.loose(reading)) > 0 {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
 // match is a place where a quote was found.
 type match struct {
 	side       diff.Side
@@ -102,39 +126,50 @@ func hintOf(c Candidate) hint {
 	return h
 }
 
-// choose takes the one match that is meant, or none.
-func choose(found []match, h hint) (match, bool) {
+// choose takes the one match that is meant, or none. Telling is set for a quote that says more than a brace does.
+func choose(found []match, h hint, telling bool) (match, bool) {
 	if len(found) == 1 {
 		return found[0], true
 	}
 	if h.start > 0 {
 		for _, on := range []func(match) bool{
 			func(m match) bool { return m.start == h.start && m.end == h.end },
-			func(m match) bool { return m.start == h.start },
-			func(m match) bool { return m.start <= h.end && h.start <= m.end },
+			func(m match) bool { return m.start == h.start && h.end == h.start }, // no end was said
 		} {
-			if hits := preferNew(filter(found, on)); len(hits) == 1 {
+			hits := filter(found, on)
+			if telling {
+				hits = preferNew(hits)
+			}
+			if len(hits) == 1 && (hits[0].side == diff.New || !slices.ContainsFunc(found, h.nearNew)) {
 				return hits[0], true
-			} else if len(hits) > 1 {
+			} else if len(hits) > 0 {
 				return match{}, false
 			}
 		}
 	}
-	found = preferNew(found)
+	if telling {
+		found = preferNew(found)
+	}
 	if len(found) == 1 {
 		return found[0], true
 	}
 	if h.start == 0 {
 		return match{}, false
 	}
-	near := filter(found, func(m match) bool {
-		return m.start-h.start <= hintWindow && h.start-m.start <= hintWindow
-	})
-	if len(near) != 1 {
+	if found = filter(found, h.near); len(found) != 1 {
 		return match{}, false
 	}
-	return near[0], true
+	return found[0], true
 }
+
+// near says whether a match is so near that the hint may mean it.
+func (h hint) near(m match) bool {
+	return m.start-h.start <= hintWindow && h.start-m.start <= hintWindow
+}
+
+// nearNew is near for a match on the new side: models count the lines of the new file, so a number that is exactly that
+// of a deleted line may as well be a wrong one of that match.
+func (h hint) nearNew(m match) bool { return m.side == diff.New && h.near(m) }
 
 // preferNew drops matches on the old side when all others are added lines: the code was moved or re-indented, and a
 // finding is about where it is now.

@@ -187,8 +187,8 @@ func TestMovedCodeIsFoundWhereItIsNow(t *testing.T) {
 			t.Errorf("hint %d: got %s, %s", c.StartLine, a, why)
 		}
 	}
-	// The line given is exactly that of the deleted one.
-	if a, _ := Locate(d, Candidate{Path: "x", Quote: "\tmoved := compute(a, b)", StartLine: 1}); a.Side != diff.Old || a.Start != 1 {
+	// The line given is exactly that of the deleted one, but may as well be a wrong one of the other, which is near.
+	if a, why := Locate(d, Candidate{Path: "x", Quote: "\tmoved := compute(a, b)", StartLine: 1}); !a.IsZero() || why == "" {
 		t.Errorf("got %s", a)
 	}
 }
@@ -313,9 +313,9 @@ func TestNoFalseLocations(t *testing.T) {
 			default:
 				t.Fatalf("%q of %s was found at %s\n%s", c.Quote, want, a, diff.Format(*d))
 			}
-			// With the right lines, the right place, always.
+			// With the right lines, the right place, always; or none, when deleted code also stands on the new side near.
 			c.StartLine, c.EndLine = want.Start, want.End
-			if a, why := Locate(d, c); a != want && c.Quote == quote && !sameLines(d, want, a) {
+			if a, why := Locate(d, c); a != want && c.Quote == quote && !sameLines(d, want, a) && !(a.IsZero() && want.Side == diff.Old && !alone) {
 				t.Fatalf("%q of %s with its lines was found at %s (%s)\n%s", c.Quote, want, a, why, diff.Format(*d))
 			}
 		}

@@ -1,6 +1,7 @@
 package finding
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -44,16 +45,22 @@ const (
 // minExact is the weight from which on a quote's indentation is trusted: a brace alone is the same brace anywhere.
 const minExact = 3
 
-// exact finds runs of lines equal to the quote's; a carriage return at the end of a line does not count.
+// exact finds runs of lines equal to the quote's; a carriage return at the end of a line does not count. A quote in
+// which nothing is indented may have lost its white space, so that it is compared without any; one whose first line is
+// not indented may have lost it there, as text does that is trimmed.
 func (s *sequence) exact(quote []string) []span {
-	if weight(strings.Join(quote, "")) < minExact {
+	if weight(strings.Join(quote, "")) < minExact || !slices.ContainsFunc(quote, indented) {
 		return nil
 	}
 	var found []span
 	for i := 0; i+len(quote) <= len(s.lines); i++ {
 		same := true
 		for j, q := range quote {
-			if strings.TrimSuffix(s.lines[i+j].Text, "\r") != strings.TrimSuffix(q, "\r") {
+			text := s.lines[i+j].Text
+			if j == 0 && !indented(q) {
+				text = strings.TrimLeft(text, " \t")
+			}
+			if strings.TrimSuffix(text, "\r") != strings.TrimSuffix(q, "\r") {
 				same = false
 				break
 			}
@@ -64,6 +71,8 @@ func (s *sequence) exact(quote []string) []span {
 	}
 	return found
 }
+
+func indented(line string) bool { return line != "" && (line[0] == ' ' || line[0] == '\t') }
 
 // loose finds runs of whole lines that equal the quote when white space and line breaks are left out.
 func (s *sequence) loose(quote []string) []span {
@@ -122,7 +131,12 @@ func (s *sequence) part(quote []string) []span {
 		}
 		at := from + i
 		if end := at + len(q); !s.splitsWord(at) && !s.splitsWord(end) {
-			found = append(found, span{s.lineAt(at), s.lineAt(end - 1)})
+			p := span{s.lineAt(at), s.lineAt(end - 1)}
+			head, tail := s.stream[at:min(end, s.starts[p.from+1])], s.stream[max(at, s.starts[p.to]):end]
+			// Of several lines, the first and the last are whole, or what is quoted of them says something.
+			if (at == s.starts[p.from] || weight(head) >= minExact) && (end == s.starts[p.to+1] || weight(tail) >= minExact) {
+				found = append(found, p)
+			}
 		}
 		from = at + 1
 	}
@@ -212,19 +226,23 @@ func (s *sequence) match(p span) (match, bool) {
 	if m.side == diff.Old && !deleted {
 		return match{}, false
 	}
+	says := 0
 	for _, l := range s.lines[p.from : p.to+1] {
 		if n := l.Number(m.side); n > 0 {
 			if m.start == 0 {
 				m.start = n
 			}
 			m.end = n
+			says += weight(l.Text)
 		}
 	}
-	return m, m.start > 0
+	// Of lines of both sides, those of the one that is taken must be more than a brace.
+	return m, m.start > 0 && (s.side != diff.SideUnknown || says >= minExact)
 }
 
-// search gives the matches of the first reading and the first kind of comparison that has any.
-func search(f *diff.File, quote string) []match {
+// search gives the matches of the first reading and the first kind of comparison that has any; near is set when they
+// are only like the quote.
+func search(f *diff.File, quote string) (found []match, near bool) {
 	var sides, printed []*sequence
 	for i := range f.Hunks {
 		h := &f.Hunks[i]
@@ -254,15 +272,15 @@ func search(f *diff.File, quote string) []match {
 		{sides, skipped},
 	} {
 		if found := try(level.in, level.find); len(found) > 0 {
-			return found
+			return found, false
 		}
 	}
 	for _, reading := range readings {
 		if found := edited(sides, reading); len(found) > 0 {
-			return found
+			return found, true
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // collect gathers the distinct matches of one comparison.
@@ -285,8 +303,12 @@ func elided(find func(*sequence, []string) []span) func(*sequence, []string) []s
 	return func(s *sequence, quote []string) []span {
 		parts := segments(quote)
 		whole := len(parts) == 1 && len(parts[0]) == len(quote)
+		says := 0
+		for _, part := range parts {
+			says += weight(strings.Join(part, ""))
+		}
 		switch {
-		case len(parts) == 0 || whole || weight(strings.Join(quote, "")) < minPart:
+		case whole || says < minPart:
 			return nil
 		case len(parts) == 1:
 			return find(s, parts[0])
