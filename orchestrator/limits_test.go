@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"strconv"
@@ -31,7 +30,6 @@ type traffic struct {
 	store   *store.Store
 	now     time.Time
 	jobs    agenda
-	dice    *rand.Rand
 	done    map[review.InstallationID]int
 	waited  map[review.InstallationID]time.Duration // the longest wait of one step
 	refused int
@@ -130,7 +128,7 @@ func TestHoursOfTraffic(t *testing.T) {
 	if err != nil || hours <= 0 {
 		hours = 1
 	}
-	tr := &traffic{t: t, now: time.Now(), dice: rand.New(rand.NewPCG(8, 1)), store: store.New(pgtest.New(t)),
+	tr := &traffic{t: t, now: time.Now().Truncate(time.Microsecond), store: store.New(pgtest.New(t)),
 		done: map[review.InstallationID]int{}, waited: map[review.InstallationID]time.Duration{}}
 	tr.github = fixture.New(t, githubtest.Options{
 		// A token outlives the simulation: an App signs in by the real clock.
@@ -183,13 +181,14 @@ func TestHoursOfTraffic(t *testing.T) {
 		{"17", 17 * time.Second}, {"", time.Minute}, {"-1", time.Minute}, {"soon", time.Minute}, {"600", 10 * time.Minute}, {"date", 90 * time.Second},
 		{"99999999999999999999", time.Minute}, {"3600", time.Hour},
 	}
-	for i := 0; time.Duration(i)*8*time.Minute < length; i++ {
-		tr.run(t.Context(), began.Add(time.Duration(i)*8*time.Minute))
-		tr.now = began.Add(time.Duration(i) * 8 * time.Minute)
+	for i := range 8 {
+		next := began.Add(time.Duration(i) * length / 8)
+		tr.run(t.Context(), next)
+		tr.now = next
 		limit := told[i%len(told)]
 		f := githubtest.Fault{Status: http.StatusForbidden, RetryAfter: limit.retryAfter, Body: `{"message":"You have exceeded a secondary rate limit."}`}
 		if limit.retryAfter == "date" {
-			f.RetryAfter = time.Now().UTC().Add(limit.window + time.Second).Format(http.TimeFormat) // answers carry the real date
+			f.RetryAfter = time.Now().UTC().Add(limit.window + 10*time.Second).Format(http.TimeFormat) // answers carry the real date, which goes on
 		}
 		limits = append(limits, tr.github.Restrain(int64(busy), limit.window, f))
 	}
@@ -209,7 +208,7 @@ func TestHoursOfTraffic(t *testing.T) {
 		t.Errorf("%d calls inside a window", trespasses)
 	case seen.MinuteUnits > 80 || seen.HourUnits > 500:
 		t.Errorf("created %+v", seen)
-	case landed < len(limits)*3/4 || landed != tr.refused || seen.MinuteUnits < 40:
+	case landed < 6 || landed != tr.refused || seen.MinuteUnits < 40:
 		t.Errorf("%d of %d limits landed, %d refused, %+v created: too little to prove anything", landed, len(limits), tr.refused, seen)
 	case tr.waited[2] > time.Second || tr.waited[3] > time.Second:
 		t.Errorf("the quiet ones waited %v", tr.waited)

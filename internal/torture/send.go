@@ -18,7 +18,7 @@ const (
 	deliverPatience = time.Minute
 	// extraShare is how many pull requests may follow for faults that wait for work, in proportion to the planned ones;
 	// extraLeast is the least of them, extraFreeze what each freeze may take besides, as they come one after the other.
-	extraShare, extraLeast, extraFreeze = 1, 40, 40
+	extraShare, extraLeast, extraFreeze = 1, 40, 120
 	tick                                = 100 * time.Millisecond
 )
 
