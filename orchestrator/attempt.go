@@ -53,6 +53,8 @@ type attempt struct {
 	parserDown func() bool
 	// resumed is set when an earlier attempt got as far as GitHub.
 	resumed bool
+	// withheld says why the review is not to be shown any more although the pull request is open.
+	withheld string
 	// deadline is when the attempt is cut.
 	deadline time.Time
 }
@@ -158,7 +160,7 @@ func (a *attempt) load(ctx context.Context) (err error) {
 	if pr.Locked {
 		return &ending{state: review.Skipped, reason: reasonLocked}
 	}
-	if why := a.config.Skip(repoconfig.PullRequest{Draft: pr.Draft, Labels: pr.Labels, Base: pr.BaseRef}); why != "" {
+	if why := a.skips(pr.Draft); why != "" {
 		return &ending{state: review.Skipped, reason: why}
 	}
 	return nil
@@ -192,6 +194,11 @@ func (a *attempt) loadAll(ctx context.Context) error {
 	}
 	a.pr.MergeBase = mergeBase
 	return nil
+}
+
+// skips says why the repository's configuration wants no review of the pull request, "" when it wants one.
+func (a *attempt) skips(draft bool) string {
+	return a.config.Skip(repoconfig.PullRequest{Draft: draft, Labels: a.pr.Labels, Base: a.pr.BaseRef})
 }
 
 // unreadable maps a failure to read the pull request.

@@ -174,9 +174,14 @@ func readable(reason string) string {
 }
 
 // overtaken maps what a publication can find out: somebody ended the review, it is not of the head any more, or the pull
-// request is closed.
+// request is closed, locked, or a draft again.
 func (a *attempt) overtaken(ctx context.Context, err error) error {
 	closed := errors.Is(err, post.ErrClosed)
+	if github.KindOf(err) == github.Forbidden {
+		if pr, lerr := a.gh.PullRequest(ctx, a.row.Repository, a.row.Number); lerr == nil && pr.Locked {
+			return &ending{state: review.Skipped, reason: reasonLocked}
+		}
+	}
 	if !closed && !errors.Is(err, post.ErrSuperseded) {
 		return err
 	}
@@ -187,6 +192,8 @@ func (a *attempt) overtaken(ctx context.Context, err error) error {
 	case row.State.Terminal():
 		a.row.State = row.State
 		return errEnded
+	case closed && a.withheld != "":
+		return &ending{state: review.Skipped, reason: a.withheld}
 	case closed:
 		return &ending{state: review.Skipped, reason: reasonClosed}
 	}

@@ -33,7 +33,14 @@ func (s *steps) Look(ctx context.Context) (post.PullRequest, error) {
 			return post.PullRequest{}, err
 		}
 	}
-	return s.Forge.Look(ctx)
+	now, err := s.Forge.Look(ctx)
+	if err == nil && now.Draft && !s.pr.Draft {
+		// Made a draft meanwhile: as good as closed, unless drafts are reviewed here.
+		if s.withheld = s.skips(true); s.withheld != "" {
+			now.Open = false
+		}
+	}
+	return now, err
 }
 
 // Load implements post.Record.

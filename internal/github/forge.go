@@ -32,7 +32,7 @@ func (f *forge) Look(ctx context.Context) (post.PullRequest, error) {
 	if err != nil {
 		return post.PullRequest{}, err
 	}
-	return post.PullRequest{Head: pr.Head, Open: pr.Open}, nil
+	return post.PullRequest{Head: pr.Head, Open: pr.Open, Draft: pr.Draft}, nil
 }
 
 // Own implements post.Forge. A review that two pages show, because one was added between them, is given once.

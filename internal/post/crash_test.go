@@ -54,13 +54,15 @@ func TestCrashAtEveryStep(t *testing.T) {
 				draft.Comments[3] = comment(4, "bad too")
 				draft.Comments[3].Body = "bad"
 			}
-			steps := crashesAt(t, draft, leaves, -1, crashBefore)
+			steps, _ := crashesAt(t, draft, leaves, nil)
 			for at := range steps {
 				for _, kind := range []fault{crashBefore, crashAfter} {
 					name := fmt.Sprintf("bad %v, leaves %v, step %d, fault %d", bad, leaves, at, kind)
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
-						crashesAt(t, draft, leaves, at, kind)
+						if _, landed := crashesAt(t, draft, leaves, map[int]fault{at: kind}); landed != 1 {
+							t.Fatalf("%d crashes landed, want 1", landed)
+						}
 					})
 				}
 			}
@@ -68,30 +70,68 @@ func TestCrashAtEveryStep(t *testing.T) {
 	}
 }
 
-// crashesAt publishes with a crash at one step and gives how many steps there were.
-func crashesAt(t *testing.T, draft post.Draft, leaves bool, at int, kind fault) int {
+// TestCrashAndAmbiguity meets a crash, before and after each call, and each kind of lost answer at each other call, in
+// every combination of two, the second also in what the first leads to.
+func TestCrashAndAmbiguity(t *testing.T) {
+	t.Parallel()
+	draft := draftOf("r1", comments(5)...)
+	draft.Comments[3] = comment(4, "bad too")
+	draft.Comments[3].Body = "bad"
+	kinds := []fault{crashBefore, crashAfter, faultBefore, faultAfter, faultDelayed, faultLimited}
+	both, most := 0, 0
+	for _, leaves := range []bool{false, true} {
+		steps, _ := crashesAt(t, draft, leaves, nil)
+		for at := range steps {
+			for _, one := range kinds {
+				// The second strikes within what follows: the rest of this attempt and all of the next.
+				for then := at + 1; then < at+1+steps; then++ {
+					for _, other := range kinds {
+						if crash := []fault{crashBefore, crashAfter}; !slices.Contains(crash, one) && !slices.Contains(crash, other) {
+							continue // that is TestRandomFaults' matter
+						}
+						n, landed := crashesAt(t, draft, leaves, map[int]fault{at: one, then: other})
+						most = max(most, n)
+						if landed == 2 {
+							both++
+						}
+						if t.Failed() {
+							t.Fatalf("leaves %v, fault %d at step %d, fault %d at step %d", leaves, one, at, other, then)
+						}
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d combinations struck twice, at most %d steps", both, most)
+	if both < 10_000 {
+		t.Errorf("only %d combinations struck twice", both)
+	}
+}
+
+// crashesAt publishes with faults at some of the steps and gives how many steps there were, and how many faults struck.
+func crashesAt(t *testing.T, draft post.Draft, leaves bool, at map[int]fault) (step, landed int) {
 	t.Helper()
 	w := newWorld()
-	w.forge.bad, w.forge.leavesBody = badBodies, leaves
-	step := 0
+	w.forge.bad, w.forge.leavesBody, w.forge.delay = badBodies, leaves, 5*time.Second
 	plan := func(string) fault {
 		step++
-		if step-1 == at {
-			return kind
+		kind, armed := at[step-1]
+		if !armed {
+			return faultNone
 		}
-		return faultNone
+		landed++
+		return kind
 	}
 	w.forge.plan, w.record.plan = plan, plan
 	var got post.Result
-	crashes, err := run(t.Context(), w, func(ctx context.Context) (err error) {
+	_, err := run(t.Context(), w, func(ctx context.Context) (err error) {
 		got, err = post.Publish(ctx, w.deps(), draft)
 		return err
-	}, 4)
+	}, 8)
+	w.forge.pass(time.Hour)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if at >= 0 && crashes != 1 {
-		t.Fatalf("%d crashes landed, want 1", crashes)
+		t.Error(err)
+		return step, landed
 	}
 	want := len(draft.Comments)
 	if draft.Comments[3].Body == "bad" {
@@ -99,12 +139,12 @@ func crashesAt(t *testing.T, draft post.Draft, leaves bool, at int, kind fault) 
 	}
 	shown := w.forge.shown()
 	if len(shown) != 1 || len(shown[0].comments) != want || len(got.Posted) != want {
-		t.Fatalf("%d shown, result %+v, want one with %d comments", len(shown), got, want)
+		t.Errorf("%d shown, result %+v, want one with %d comments: %s", len(shown), got, want, strings.Join(w.forge.calls, " "))
 	}
 	if w.record.state.Stage != post.StageDone {
 		t.Errorf("stage %q", w.record.state.Stage)
 	}
-	return step
+	return step, landed
 }
 
 // TestRandomFaults throws everything at a publication: lost answers, late effects, limits, lagging reads, crashes of

@@ -188,7 +188,8 @@ func (c *composition) refusal(ctx context.Context, cause error) (again bool, err
 		}
 		if ok {
 			c.proved, c.leaves = true, discarded > 0
-			return false, nil
+			// So may one that showed only after a while: nobody is blamed before the same was asked once more.
+			return first && discarded > 0, nil
 		}
 	}
 	if err := c.current(ctx); err != nil {

@@ -34,6 +34,8 @@ type Posted struct {
 type PullRequest struct {
 	Head string
 	Open bool
+	// Draft is for whoever wraps the Forge: whether drafts are reviewed is not Publish's to know.
+	Draft bool
 }
 
 // Forge is one pull request on GitHub, in domain words. Its errors have the kinds of this package (Kind).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -163,7 +164,8 @@ func (g *Gate) Limited(ctx context.Context, told time.Duration) (time.Duration, 
 	return duration(seconds), nil
 }
 
-// duration makes a Duration of seconds; never less than nothing.
+// duration makes a Duration of seconds, in whole milliseconds, rounded up: who comes back then is not a moment early. It
+// is never less than nothing.
 func duration(seconds float64) time.Duration {
-	return max(0, time.Duration(seconds*float64(time.Second)))
+	return max(0, time.Duration(math.Ceil(seconds*1000))*time.Millisecond)
 }

@@ -119,7 +119,13 @@ type process struct {
 	// excused is set when the process may end by itself: the harness asked it to, or it was frozen and goes on, with all
 	// that it held gone.
 	excused bool
+	// thawed is when it went on after a freeze, zero if it was not frozen since it was started.
+	thawed time.Time
 }
+
+// aftermath is how long a process that was thawed may work before it is started anew for the next fault: what it went on
+// with is done, or stopped, long before.
+const aftermath = 5 * time.Second
 
 const landedPrefix = "failpoint landed: "
 
@@ -192,7 +198,7 @@ func (p *process) carryOut(ctx context.Context, cmd *exec.Cmd, fault Fault, arme
 		return false, err
 	}
 	p.mu.Lock()
-	p.pid, p.armed, p.excused = cmd.Process.Pid, armed, false
+	p.pid, p.armed, p.excused, p.thawed = cmd.Process.Pid, armed, false, time.Time{}
 	p.mu.Unlock()
 	p.log.Add(Event{Kind: Started, Process: p.name})
 	lines := bufio.NewScanner(stderr)
@@ -242,7 +248,7 @@ func (p *process) froze(ctx context.Context, fault Fault) {
 func (p *process) thaw(zombies int, note string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.excused = true
+	p.excused, p.thawed = true, time.Now()
 	_ = syscall.Kill(p.pid, syscall.SIGCONT) // it may have been killed meanwhile
 	p.log.Add(Event{Kind: Resumed, Process: p.name, Zombies: zombies, Note: note})
 	p.doneFreezing(p.name)
@@ -261,7 +267,8 @@ func (f *fleet) rearm(processes []*process) {
 				continue
 			}
 			p.mu.Lock()
-			busy := p.armed || p.excused || p.pid == 0
+			leaving := p.excused && (p.thawed.IsZero() || time.Since(p.thawed) < aftermath)
+			busy := p.armed || leaving || p.pid == 0
 			p.mu.Unlock()
 			if busy {
 				free = nil
@@ -271,7 +278,7 @@ func (f *fleet) rearm(processes []*process) {
 		}
 		if free != nil {
 			free.mu.Lock()
-			free.excused = true
+			free.excused, free.thawed = true, time.Time{}
 			_ = syscall.Kill(free.pid, syscall.SIGTERM) // it may have ended meanwhile
 			free.mu.Unlock()
 		}

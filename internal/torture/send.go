@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/openrabbit/openrabbit/internal/failpoint"
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
 )
 
@@ -16,9 +17,9 @@ const (
 	// deliverPatience bounds how long one delivery is tried: the gateway is being killed, not gone.
 	deliverPatience = time.Minute
 	// extraShare is how many pull requests may follow for faults that wait for work, in proportion to the planned ones;
-	// extraLeast is the least of them.
-	extraShare, extraLeast = 1, 40
-	tick                   = 100 * time.Millisecond
+	// extraLeast is the least of them, extraFreeze what each freeze may take besides, as they come one after the other.
+	extraShare, extraLeast, extraFreeze = 1, 40, 120
+	tick                                = 100 * time.Millisecond
 )
 
 // send opens the pull requests and delivers their events. Then it goes on, within bounds, until every fault has landed:
@@ -34,11 +35,17 @@ func (r *runner) send(ctx context.Context) error {
 		}
 	}
 	deadline := time.Now().Add(r.plan.Patience)
-	for extra := range max(extraLeast, extraShare*r.plan.PullRequests) {
+	most := max(extraLeast, extraShare*r.plan.PullRequests)
+	for _, f := range r.plan.Faults {
+		if f.Action == failpoint.Freeze {
+			most += extraFreeze
+		}
+	}
+	for extra := range most {
 		// The reviews that are under way come by the points too, those that were rescued as well.
 		r.rearm(r.mesh)
 		// While one is frozen no other may freeze: what is sent meanwhile is lost on the faults that wait for that.
-		for (r.frozen.Load() > 0 || r.live(ctx) > 2*r.plan.Orchestrators) && r.waiting() > 0 && time.Now().Before(deadline) {
+		for (r.frozen.Load() > 0 || r.live(ctx) >= r.plan.Orchestrators*r.plan.Workers) && r.waiting() > 0 && time.Now().Before(deadline) {
 			if err := r.wait(ctx); err != nil {
 				return err
 			}

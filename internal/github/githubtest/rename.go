@@ -20,8 +20,11 @@ func (s *Server) follow(r *http.Request) *answer {
 			if err == nil && repo.id == id {
 				rest := strings.Join(parts[2:], "/")
 				r.URL.Path, r.URL.RawPath = "/repos/"+repo.fullName()+"/"+unescape(rest), "/repos/"+repo.fullName()+"/"+rest
+				return nil
 			}
 		}
+		a := notFound()
+		return &a
 	case len(parts) >= 3 && parts[0] == "repos":
 		repo := s.renamed[strings.ToLower(parts[1]+"/"+parts[2])]
 		if repo == nil || s.repository(parts[1]+"/"+parts[2]) != nil {
