@@ -7,7 +7,6 @@
 package child
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +25,8 @@ const Marker = "parse-child"
 
 // Handler does what a request asks for.
 type Handler interface {
-	// Handle gives the body of the answer. An error is the child's own fault, not the file's.
+	// Handle gives the body of the answer, which is used until the next call. An error is the child's own fault, not the
+	// file's.
 	Handle(kind wire.Kind, limit time.Duration, message []byte) ([]byte, error)
 }
 
@@ -87,14 +87,8 @@ type Options struct {
 
 // Serve answers requests until in ends, which is the good end.
 func Serve(in io.Reader, out io.Writer, h Handler, o Options) error {
-	w := bufio.NewWriterSize(out, 64<<10)
-	send := func(f wire.Frame) error {
-		if err := wire.Write(w, f, wire.MaxAnswer); err != nil {
-			return err
-		}
-		return w.Flush()
-	}
-	if err := send(wire.Frame{Kind: wire.Hello, Body: Greeting(o.Walls)}); err != nil {
+	w := wire.NewWriter(out, wire.MaxAnswer)
+	if err := w.Write(wire.Hello, Greeting(o.Walls)); err != nil {
 		return err
 	}
 	r := wire.NewReader(in, wire.MaxRequest)
@@ -110,7 +104,7 @@ func Serve(in io.Reader, out io.Writer, h Handler, o Options) error {
 		if answer.Kind == wire.Answer && o.Limits.Memory > 0 && peakMemory() > o.Limits.Memory/2 {
 			answer.Kind = wire.Last
 		}
-		if err := send(answer); err != nil {
+		if err := w.Write(answer.Kind, answer.Body); err != nil {
 			return err
 		}
 		if answer.Kind == wire.Last {
