@@ -59,11 +59,12 @@ func Main(args []string, h Handler) int {
 		fmt.Fprintln(os.Stderr, "parser child:", err)
 		return 2
 	}
-	// One file at a time needs one processor; fewer threads need less memory. Memory that waits to be collected is
-	// memory that C cannot have.
+	// One file at a time needs one processor; fewer threads need less memory. What a file leaves behind is garbage whole,
+	// and little of the heap is anything else: so it is collected by how much there is, and not each time that there is
+	// half as much again.
 	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(50)
-	debug.SetMemoryLimit(limits.Memory / 2)
+	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(limits.Memory / 4)
 	out, err := claimStdout()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "parser child: claim stdout:", err)
@@ -76,6 +77,9 @@ func Main(args []string, h Handler) int {
 	}
 	return 0
 }
+
+// gcPercent lets the heap of a child grow to some 60 MB before it is collected.
+const gcPercent = 600
 
 // Options of Serve.
 type Options struct {
