@@ -14,6 +14,7 @@ import (
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
 	"github.com/openrabbit/openrabbit/internal/pbconv"
 	"github.com/openrabbit/openrabbit/internal/review"
+	"github.com/openrabbit/openrabbit/internal/rpc"
 	"github.com/openrabbit/openrabbit/internal/syntax"
 )
 
@@ -117,17 +118,24 @@ func (c *ParserClient) stream(ctx context.Context, sources []syntax.Source, open
 	}()
 	defer func() { cancel(); <-sent }()
 	for {
-		answer, err := stream.Recv()
-		switch {
-		case errors.Is(err, io.EOF):
+		// An answer may hold tens of thousands of references, so it is read without a message in between.
+		var raw rpc.Raw
+		err := stream.RecvMsg(&raw)
+		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if err != nil {
+			return err
+		}
+		id, answer, err := pbconv.ReadAnalysis(raw.Bytes)
+		switch {
 		case err != nil:
 			return err
-		case !open[answer.GetId()]:
-			return fmt.Errorf("answer to file %d, which was not asked for", answer.GetId())
+		case !open[id]:
+			return fmt.Errorf("answer to file %d, which was not asked for", id)
 		}
-		answers[answer.GetId()] = pbconv.AnalysisFromProto(answer)
-		delete(open, answer.GetId())
+		answers[id] = answer
+		delete(open, id)
 	}
 }
 

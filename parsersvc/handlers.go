@@ -51,19 +51,32 @@ func (s *server) enter(ctx context.Context) (func(), error) {
 	return leave, nil
 }
 
-var errNoFile = status.Error(codes.InvalidArgument, "file is required")
+// maxPathBytes is longer than any path that a repository can have on the systems it is used on.
+const maxPathBytes = 4096
+
+// checkFile says what is wrong with a request's file itself.
+func checkFile(f *parserv1.File) error {
+	switch {
+	case f == nil:
+		return status.Error(codes.InvalidArgument, "file is required")
+	case len(f.GetPath()) > maxPathBytes:
+		return status.Errorf(codes.InvalidArgument, "the path is longer than %d bytes", maxPathBytes)
+	default:
+		return nil
+	}
+}
 
 // Outline analyses one file.
 func (s *server) Outline(ctx context.Context, req *parserv1.OutlineRequest) (*parserv1.OutlineResponse, error) {
-	if req.GetFile() == nil {
-		return nil, errNoFile
+	if err := checkFile(req.GetFile()); err != nil {
+		return nil, err
 	}
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	resp, err := s.analyst.analyze(ctx, &parserv1.AnalyzeFilesRequest{File: req.GetFile(), Want: req.GetWant()})
+	resp, err := s.analyst.facts(ctx, &parserv1.AnalyzeFilesRequest{File: req.GetFile(), Want: req.GetWant()})
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +85,8 @@ func (s *server) Outline(ctx context.Context, req *parserv1.OutlineRequest) (*pa
 
 // Chunk cuts one file.
 func (s *server) Chunk(ctx context.Context, req *parserv1.ChunkRequest) (*parserv1.ChunkResponse, error) {
-	if req.GetFile() == nil {
-		return nil, errNoFile
+	if err := checkFile(req.GetFile()); err != nil {
+		return nil, err
 	}
 	leave, err := s.enter(ctx)
 	if err != nil {
@@ -84,7 +97,7 @@ func (s *server) Chunk(ctx context.Context, req *parserv1.ChunkRequest) (*parser
 	if limits == nil {
 		limits = &parserv1.ChunkLimits{}
 	}
-	resp, err := s.analyst.analyze(ctx, &parserv1.AnalyzeFilesRequest{
+	resp, err := s.analyst.facts(ctx, &parserv1.AnalyzeFilesRequest{
 		File: req.GetFile(), Want: &parserv1.Want{NoReferences: true}, Chunk: limits,
 	})
 	if err != nil {
@@ -97,8 +110,8 @@ func (s *server) Chunk(ctx context.Context, req *parserv1.ChunkRequest) (*parser
 
 // CheckSuggestion judges one replacement.
 func (s *server) CheckSuggestion(ctx context.Context, req *parserv1.CheckSuggestionRequest) (*parserv1.CheckSuggestionResponse, error) {
-	if req.GetFile() == nil {
-		return nil, errNoFile
+	if err := checkFile(req.GetFile()); err != nil {
+		return nil, err
 	}
 	if err := checkLines(req); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())

@@ -158,7 +158,7 @@ func TestCrashAndHang(t *testing.T) {
 		{"hang", "parsing it took too long: no answer within 2s", parserv1.FileStatus_FILE_STATUS_TIMEOUT},
 		{"panic", "its parser failed", parserv1.FileStatus_FILE_STATUS_CRASHED},
 		{"rubbish", "its parser gave an answer that can't be read", parserv1.FileStatus_FILE_STATUS_CRASHED},
-		{"empty", "its parser gave no facts", parserv1.FileStatus_FILE_STATUS_CRASHED},
+		{"empty", "its parser gave an answer that can't be read", parserv1.FileStatus_FILE_STATUS_CRASHED},
 	} {
 		f := outline(t, c, "x.go", "// order: "+x.order)
 		if f.GetStatus() != x.want || f.GetDetail() != x.detail || f.GetLanguage() != "go" || f.GetPath() != "x.go" {
@@ -287,25 +287,25 @@ func killOneChild(t *testing.T, argument string) {
 func TestQuarantineIsBounded(t *testing.T) {
 	t.Parallel()
 	q := newQuarantine(3)
-	d := func(i int) digest { return digestOf([]byte(strconv.Itoa(i))) }
+	d := func(i int) func() digest { return digestOf([]byte(strconv.Itoa(i))) }
 	for i := range 5 {
-		q.killed(d(i))
+		q.killed(d(i)())
 	}
 	if q.len() != 3 {
 		t.Errorf("%d remembered", q.len())
 	}
-	q.killed(d(4))
+	q.killed(d(4)())
 	if !q.holds(d(4)) || q.holds(d(3)) || q.holds(d(0)) {
 		t.Error("two kills quarantine, one does not")
 	}
 	// What is met again is not the first to be forgotten.
 	q.holds(d(4))
-	q.killed(d(5))
-	q.killed(d(6))
+	q.killed(d(5)())
+	q.killed(d(6)())
 	if !q.holds(d(4)) {
 		t.Error("what was met last is forgotten")
 	}
-	if digestOf([]byte("ab"), []byte("c")) == digestOf([]byte("a"), []byte("bc")) {
+	if digestOf([]byte("ab"), []byte("c"))() == digestOf([]byte("a"), []byte("bc"))() {
 		t.Error("texts are not told apart by their lengths")
 	}
 }

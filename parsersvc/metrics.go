@@ -5,8 +5,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
-	"github.com/openrabbit/openrabbit/internal/pbconv"
 	"github.com/openrabbit/openrabbit/internal/syntax"
 	"github.com/openrabbit/openrabbit/parsersvc/internal/analysis"
 	"github.com/openrabbit/openrabbit/parsersvc/internal/pool"
@@ -45,12 +43,10 @@ func newMetrics() *metrics {
 }
 
 // file counts an answer. A language that has no grammar is "other": its name comes from outside.
-func (m *metrics) file(f *parserv1.FileFacts, took time.Duration) {
-	language := f.GetLanguage()
+func (m *metrics) file(language string, status syntax.Status, took time.Duration) {
 	if !m.known[language] {
 		language = "other"
 	}
-	status := pbconv.FileStatusFromProto(f.GetStatus())
 	m.files.WithLabelValues(language, string(status)).Inc()
 	if status == syntax.StatusOK || status == syntax.StatusPartial {
 		m.seconds.WithLabelValues(language).Observe(took.Seconds())

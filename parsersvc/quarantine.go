@@ -9,17 +9,19 @@ import (
 // digest identifies content.
 type digest [sha256.Size]byte
 
-// digestOf gives the digest of texts, told apart by their lengths.
-func digestOf(parts ...[]byte) digest {
-	h := sha256.New()
-	for _, p := range parts {
-		n := len(p)
-		h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-		h.Write(p)
-	}
-	var d digest
-	h.Sum(d[:0])
-	return d
+// digestOf gives the digest of texts, told apart by their lengths, once it is asked for.
+func digestOf(parts ...[]byte) func() digest {
+	return sync.OnceValue(func() digest {
+		h := sha256.New()
+		for _, p := range parts {
+			n := len(p)
+			h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+			h.Write(p)
+		}
+		var d digest
+		h.Sum(d[:0])
+		return d
+	})
 }
 
 // quarantine remembers content that killed parsers. It holds a bounded number of digests and forgets the one that was
@@ -43,11 +45,15 @@ func newQuarantine(most int) *quarantine {
 	return &quarantine{most: most, kills: make(map[digest]*list.Element), order: list.New()}
 }
 
-// holds says whether content is not to be tried.
-func (q *quarantine) holds(d digest) bool {
+// holds says whether content is not to be tried. While nothing has killed a parser, no digest is computed.
+func (q *quarantine) holds(d func() digest) bool {
+	if q.len() == 0 {
+		return false
+	}
+	content := d()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e, ok := q.kills[d]
+	e, ok := q.kills[content]
 	if !ok {
 		return false
 	}

@@ -22,6 +22,7 @@ import (
 
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
 	"github.com/openrabbit/openrabbit/internal/lifecycle"
+	"github.com/openrabbit/openrabbit/internal/pbconv"
 	"github.com/openrabbit/openrabbit/internal/rpc"
 	"github.com/openrabbit/openrabbit/internal/telemetry"
 	"github.com/openrabbit/openrabbit/parsersvc/internal/child"
@@ -86,7 +87,7 @@ func newService(cfg Config, deps Deps) (*Service, error) {
 	}
 	s.server = &server{
 		analyst: &analyst{
-			children: s.pool, quarantine: q, fileTimeout: cfg.FileTimeout, log: deps.Log, metrics: s.metrics,
+			children: s.pool, quarantine: q, checker: pbconv.NewChecker(), fileTimeout: cfg.FileTimeout, log: deps.Log, metrics: s.metrics,
 		},
 		admission: places, metrics: s.metrics, perStream: 2 * cfg.Children,
 	}

@@ -6,9 +6,12 @@ import (
 	"io"
 	"sync"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
+	"github.com/openrabbit/openrabbit/internal/rpc"
 )
 
 // AnalyzeFiles answers for the files of a stream as they finish. It reads the next file only when there is a place for
@@ -82,15 +85,20 @@ func (f *files) read() error {
 		case <-f.ctx.Done():
 			return context.Cause(f.ctx)
 		}
-		req, err := f.stream.Recv()
+		var raw rpc.Raw
+		err := f.stream.RecvMsg(&raw)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if req.GetFile() == nil {
-			return errNoFile
+		req := &parserv1.AnalyzeFilesRequest{}
+		if err := proto.Unmarshal(raw.Bytes, req); err != nil {
+			return status.Error(codes.InvalidArgument, "a request that can't be read")
+		}
+		if err := checkFile(req.GetFile()); err != nil {
+			return err
 		}
 		leave, err := f.server.admission.wait(f.ctx)
 		if err != nil {
@@ -103,15 +111,15 @@ func (f *files) read() error {
 		go func() {
 			defer f.running.Done()
 			defer func() { <-f.own }()
-			if err := f.answer(req, leave); err != nil {
+			if err := f.answer(req, raw.Bytes, leave); err != nil {
 				f.cancel(err)
 			}
 		}()
 	}
 }
 
-func (f *files) answer(req *parserv1.AnalyzeFilesRequest, leave func()) error {
-	resp, err := f.server.analyst.analyze(f.ctx, req)
+func (f *files) answer(req *parserv1.AnalyzeFilesRequest, raw []byte, leave func()) error {
+	body, err := f.server.analyst.analyze(f.ctx, req, raw)
 	// The place is for parsing; an answer that waits to be sent holds up its own stream only.
 	leave()
 	if err != nil {
@@ -119,7 +127,7 @@ func (f *files) answer(req *parserv1.AnalyzeFilesRequest, leave func()) error {
 	}
 	f.sending.Lock()
 	defer f.sending.Unlock()
-	return f.stream.Send(resp)
+	return f.stream.SendMsg(&rpc.Raw{Bytes: body})
 }
 
 // inStatus puts what ended a stream into gRPC's words.

@@ -113,6 +113,7 @@ func newServer(cfg ServerConfig, log *slog.Logger, reg prometheus.Registerer) (*
 	unary := []grpc.UnaryServerInterceptor{metrics.unary(log), recoverUnary(log)}
 	stream := []grpc.StreamServerInterceptor{metrics.stream(log), recoverStream(log)}
 	options := []grpc.ServerOption{
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(cfg.MaxMessageBytes),
 		grpc.MaxSendMsgSize(cfg.MaxMessageBytes),
 		grpc.MaxConcurrentStreams(maxStreams),

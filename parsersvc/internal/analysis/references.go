@@ -3,9 +3,7 @@
 package analysis
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/openrabbit/openrabbit/internal/syntax"
 	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
@@ -56,7 +54,7 @@ func (b *builder) references(found grammar.Matches) ([]syntax.Reference, bool) {
 	uses, spreads, whole := b.uses(found)
 	b.enclose(uses)
 	locals, names := b.localNames(uses)
-	var out []syntax.Reference
+	out := make([]syntax.Reference, 0, min(len(uses), maxReferences))
 	for i := 0; i < len(uses); {
 		j := i + 1
 		for j < len(uses) && uses[j].name.start == uses[i].name.start {
@@ -80,6 +78,7 @@ func (b *builder) references(found grammar.Matches) ([]syntax.Reference, bool) {
 // uses gives the names that the query found, and the lists that are spread.
 func (b *builder) uses(found grammar.Matches) (uses []use, spreads map[uint32]struct{}, whole bool) {
 	spreads = make(map[uint32]struct{})
+	uses = make([]use, 0, found.Len())
 	whole = b.lang.references.each(found, b.text.content, func(pattern int, captures []capture) {
 		u := use{pattern: uint16(pattern), arguments: -1}
 		for _, c := range captures {
@@ -105,11 +104,11 @@ func (b *builder) uses(found grammar.Matches) (uses []use, spreads map[uint32]st
 // reference puts a use into the domain's words.
 func (b *builder) reference(u use, spread bool) syntax.Reference {
 	r := syntax.Reference{
-		Name: cut(strings.ToValidUTF8(u.name.string(b.text.content), "\uFFFD"), maxName),
+		Name: b.text.name(u.name),
 		Kind: u.kind(), Arguments: int(u.arguments), Range: b.text.rangeOf(u.name), Enclosing: int(u.enclosing),
 	}
 	if u.receiver.end > u.receiver.start {
-		r.Receiver = fold(u.receiver.text(b.text.content), maxReceiver)
+		r.Receiver = b.text.folded(u.receiver, maxReceiver)
 	}
 	if spread {
 		r.Arguments = -1
@@ -128,11 +127,28 @@ func pick(same []use) (use, bool) {
 	return same[0], same[0].role != roleIgnore
 }
 
+// sortUses sorts by place, and at one place by pattern. Numbers are sorted faster than what they stand for, and the uses
+// are nearly in order.
+func sortUses(uses []use) {
+	keys := make([]uint64, len(uses))
+	for i := range uses {
+		keys[i] = uint64(uses[i].name.start)<<32 | uint64(uses[i].pattern)<<patternShift | uint64(i)
+	}
+	slices.Sort(keys)
+	sorted := make([]use, len(uses))
+	for i, k := range keys {
+		sorted[i] = uses[k&(1<<patternShift-1)]
+	}
+	copy(uses, sorted)
+}
+
+// patternShift leaves 20 bits for the number of a use, of which there are fewer than grammar.MaxMatches, and 12 for its
+// pattern.
+const patternShift = 20
+
 // enclose sorts the uses and finds the innermost definition around each.
 func (b *builder) enclose(uses []use) {
-	slices.SortFunc(uses, func(x, y use) int {
-		return cmp.Or(cmp.Compare(x.name.start, y.name.start), cmp.Compare(x.pattern, y.pattern))
-	})
+	sortUses(uses)
 	var open []int
 	next := 0
 	for i := range uses {
@@ -168,7 +184,7 @@ func (b *builder) localNames(uses []use) (map[localName]struct{}, map[uint32]str
 	locals := make(map[localName]struct{})
 	for i := range uses {
 		if u := &uses[i]; u.role == roleLocal && u.scope >= 0 {
-			locals[localName{u.scope, u.name.string(b.text.content)}] = struct{}{}
+			locals[localName{u.scope, b.text.all[u.name.start:u.name.end]}] = struct{}{}
 		}
 	}
 	names := make(map[uint32]struct{}, len(b.symbols))
@@ -186,7 +202,7 @@ func (b *builder) isLocal(locals map[localName]struct{}, u use) bool {
 	if len(locals) == 0 {
 		return false
 	}
-	name := u.name.string(b.text.content)
+	name := b.text.all[u.name.start:u.name.end]
 	for at, n := u.scope, 0; at >= 0 && n < maxNesting; at, n = int32(b.symbols[at].Parent), n+1 {
 		if _, ok := locals[localName{at, name}]; ok {
 			return true

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode/utf8"
+	"unsafe"
 
 	"github.com/openrabbit/openrabbit/internal/syntax"
 )
@@ -16,8 +18,12 @@ type text struct {
 	content []byte
 	// size is the file's.
 	size int
-	// starts are the offsets of the lines.
+	// starts are the offsets of the lines, and last the line that was asked for last: what is asked for next is near.
 	starts []uint32
+	last   int
+	// all is the content again, of which names are parts, and valid whether it is UTF-8.
+	all   string
+	valid bool
 }
 
 func newText(content []byte) *text {
@@ -25,7 +31,10 @@ func newText(content []byte) *text {
 	if size > 0 && content[size-1] != '\n' {
 		content = append(content[:size:size], '\n')
 	}
-	t := &text{content: content, size: size, starts: make([]uint32, 1, 1+bytes.Count(content, []byte{'\n'}))}
+	t := &text{
+		content: content, size: size, starts: make([]uint32, 1, 1+bytes.Count(content, []byte{'\n'})),
+		all: unsafe.String(unsafe.SliceData(content), len(content)), valid: utf8.Valid(content),
+	}
 	for at := 0; ; {
 		i := bytes.IndexByte(content[at:], '\n')
 		if i < 0 {
@@ -50,11 +59,47 @@ func (t *text) line(at uint32) int {
 	if n := uint32(len(t.content)); at >= n && n > 0 {
 		at = n - 1
 	}
-	i, found := slices.BinarySearch(t.starts, at)
-	if found {
-		return i + 1
+	for range 2 {
+		if t.starts[t.last] <= at && (t.last+1 == len(t.starts) || at < t.starts[t.last+1]) {
+			return t.last + 1
+		}
+		if t.last+1 == len(t.starts) || at < t.starts[t.last] {
+			break
+		}
+		t.last++
 	}
-	return i
+	i, found := slices.BinarySearch(t.starts, at)
+	if !found {
+		i--
+	}
+	t.last = i
+	return i + 1
+}
+
+// name gives a name, cut at its limit. It is a part of the content where that is UTF-8.
+func (t *text) name(s span) string {
+	if t.valid {
+		return cut(t.all[s.start:s.end], maxName)
+	}
+	return cut(strings.ToValidUTF8(s.string(t.content), "\uFFFD"), maxName)
+}
+
+// folded is fold of a part of the content, which is most often a word that needs none.
+func (t *text) folded(s span, limit int) string {
+	if t.valid && int(s.end-s.start) <= limit && isWord(t.all[s.start:s.end]) {
+		return t.all[s.start:s.end]
+	}
+	return fold(s.text(t.content), limit)
+}
+
+// isWord says whether a text is ASCII without white space.
+func isWord(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *text) rangeOf(s span) syntax.Range {

@@ -16,6 +16,9 @@ import (
 	"time"
 
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
+	"github.com/openrabbit/openrabbit/internal/pbconv"
+	"github.com/openrabbit/openrabbit/internal/rpc"
+	"github.com/openrabbit/openrabbit/internal/syntax"
 )
 
 // measured is what one step measured, by language.
@@ -175,17 +178,21 @@ func analyze(ctx context.Context, client parserv1.ParserServiceClient, files []f
 	}()
 	answers := 0
 	for {
-		a, err := stream.Recv()
+		// As the orchestrator reads it.
+		var raw rpc.Raw
+		err := stream.RecvMsg(&raw)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return 0, err
 		}
-		switch s := a.GetFacts().GetStatus(); s {
-		case parserv1.FileStatus_FILE_STATUS_OK, parserv1.FileStatus_FILE_STATUS_PARTIAL:
-		default:
-			fmt.Fprintf(os.Stderr, "%s: %s %s\n", a.GetFacts().GetPath(), s, a.GetFacts().GetDetail())
+		_, a, err := pbconv.ReadAnalysis(raw.Bytes)
+		if err != nil {
+			return 0, err
+		}
+		if f := &a.Facts; f.Status != syntax.StatusOK && f.Status != syntax.StatusPartial {
+			fmt.Fprintf(os.Stderr, "%s: %s %s\n", f.Path, f.Status, f.Detail)
 		}
 		answers++
 	}

@@ -7,7 +7,6 @@
 package child
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +25,8 @@ const Marker = "parse-child"
 
 // Handler does what a request asks for.
 type Handler interface {
-	// Handle gives the body of the answer. An error is the child's own fault, not the file's.
+	// Handle gives the body of the answer, which is used until the next call. An error is the child's own fault, not the
+	// file's.
 	Handle(kind wire.Kind, limit time.Duration, message []byte) ([]byte, error)
 }
 
@@ -59,11 +59,13 @@ func Main(args []string, h Handler) int {
 		fmt.Fprintln(os.Stderr, "parser child:", err)
 		return 2
 	}
-	// One file at a time needs one processor; fewer threads need less memory. Memory that waits to be collected is
-	// memory that C cannot have.
-	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(50)
-	debug.SetMemoryLimit(limits.Memory / 2)
+	// One file at a time needs one processor. With two in name, Go's runtime finds one idle while C code runs and leaves
+	// the other with it; with one it would look every 20 µs whether to take it away. What a file leaves behind is garbage whole,
+	// and little of the heap is anything else: so it is collected by how much there is, and not each time that there is
+	// half as much again.
+	runtime.GOMAXPROCS(2)
+	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(limits.Memory / 4)
 	out, err := claimStdout()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "parser child: claim stdout:", err)
@@ -77,6 +79,9 @@ func Main(args []string, h Handler) int {
 	return 0
 }
 
+// gcPercent lets the heap of a child grow to some 60 MB before it is collected.
+const gcPercent = 600
+
 // Options of Serve.
 type Options struct {
 	// Walls are told to the parent.
@@ -87,14 +92,8 @@ type Options struct {
 
 // Serve answers requests until in ends, which is the good end.
 func Serve(in io.Reader, out io.Writer, h Handler, o Options) error {
-	w := bufio.NewWriterSize(out, 64<<10)
-	send := func(f wire.Frame) error {
-		if err := wire.Write(w, f, wire.MaxAnswer); err != nil {
-			return err
-		}
-		return w.Flush()
-	}
-	if err := send(wire.Frame{Kind: wire.Hello, Body: Greeting(o.Walls)}); err != nil {
+	w := wire.NewWriter(out, wire.MaxAnswer)
+	if err := w.Write(wire.Hello, Greeting(o.Walls)); err != nil {
 		return err
 	}
 	r := wire.NewReader(in, wire.MaxRequest)
@@ -110,7 +109,7 @@ func Serve(in io.Reader, out io.Writer, h Handler, o Options) error {
 		if answer.Kind == wire.Answer && o.Limits.Memory > 0 && peakMemory() > o.Limits.Memory/2 {
 			answer.Kind = wire.Last
 		}
-		if err := send(answer); err != nil {
+		if err := w.Write(answer.Kind, answer.Body); err != nil {
 			return err
 		}
 		if answer.Kind == wire.Last {

@@ -21,8 +21,8 @@ var ErrLimit = errors.New("parse ran into its time limit")
 // keepBytes is how much each buffer of a parser keeps for the next file; what a larger one took is given back.
 const keepBytes = 8 << 20
 
-// maxMatches bounds what is taken from one query over one file: a file of a mebibyte can hold half a million names.
-const maxMatches = 300_000
+// MaxMatches bounds what is taken from one query over one file: a file of a mebibyte can hold half a million names.
+const MaxMatches = 300_000
 
 // Node is one node of a tree.
 type Node C.or_node
@@ -63,9 +63,13 @@ func (c Capture) Children() int { return int(c.children) }
 // Matches is what one query found, in the order in which the patterns begin in the text.
 type Matches struct {
 	words []uint32
+	count int
 	// Whole says that nothing was left out.
 	Whole bool
 }
+
+// Len gives how many matches there are.
+func (m Matches) Len() int { return m.count }
 
 // All gives the matches: the number of the pattern, and its captures, which must not be kept.
 func (m Matches) All() iter.Seq2[int, []Capture] {
@@ -117,7 +121,7 @@ func (p *Parser) Parse(l *Language, text []byte, limit time.Duration, queries ..
 	}
 	micros := C.uint64_t(max(limit.Microseconds(), 1))
 	C.or_trim(p.work, keepBytes)
-	status := C.or_run(p.work, l.ptr, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.uint32_t(len(text)), micros, maxMatches, c[0], c[1])
+	status := C.or_run(p.work, l.ptr, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.uint32_t(len(text)), micros, MaxMatches, c[0], c[1])
 	runtime.KeepAlive(queries)
 	switch status {
 	case C.RUN_OK:
@@ -131,7 +135,7 @@ func (p *Parser) Parse(l *Language, text []byte, limit time.Duration, queries ..
 	t := Tree{Nodes: unsafe.Slice((*Node)(p.work.nodes), int(p.work.node_count))}
 	for i := range t.Found {
 		f := &p.work.found[i]
-		t.Found[i] = Matches{unsafe.Slice((*uint32)(f.words), int(f.length)), bool(f.whole)}
+		t.Found[i] = Matches{unsafe.Slice((*uint32)(f.words), int(f.length)), int(f.matches), bool(f.whole)}
 	}
 	return t, nil
 }

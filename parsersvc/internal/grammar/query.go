@@ -15,8 +15,8 @@ import (
 // maxCaptures is how many captures one node of a pattern may have.
 const maxCaptures = C.STEP_MAX_CAPTURES
 
-// maxPatterns is how many patterns a query may have: a match has 16 bits for its number.
-const maxPatterns = 1 << 15
+// maxPatterns is how many patterns a query may have: callers have 12 bits for its number.
+const maxPatterns = 1 << 12
 
 // Query is a query made ready for one language.
 type Query struct {

@@ -20,6 +20,7 @@ type process struct {
 	cmd    *exec.Cmd
 	in     *os.File
 	out    *os.File
+	writer *wire.Writer
 	frames *wire.Reader
 	stderr *tail
 	// done is closed when the process has ended; state says how from then on.
@@ -59,7 +60,9 @@ func newProcess(command []string) (*process, error) {
 		return nil, errors.Join(err, in.Close(), out.Close())
 	}
 	preferForKilling(cmd.Process.Pid)
-	p := &process{cmd: cmd, in: in, out: out, frames: wire.NewReader(out, wire.MaxAnswer), stderr: stderr, done: make(chan struct{})}
+	widen(in)
+	widen(out)
+	p := &process{cmd: cmd, in: in, out: out, writer: wire.NewWriter(in, wire.MaxRequest), frames: wire.NewReader(out, wire.MaxAnswer), stderr: stderr, done: make(chan struct{})}
 	go func() {
 		// How it ended is in the state; the error says the same.
 		_ = cmd.Wait()
@@ -111,7 +114,7 @@ func (p *process) ask(ctx context.Context, req Request) ([]byte, Reason, error) 
 
 func (p *process) exchange(req Request) (wire.Frame, error) {
 	// The child may be dead already; the read says so better than the write.
-	writeErr := wire.Write(p.in, wire.Frame{Kind: req.Kind, Body: wire.Request(req.Limit, req.Message)}, wire.MaxRequest)
+	writeErr := p.writer.WriteRequest(req.Kind, req.Limit, req.Message)
 	f, err := p.frames.Read()
 	return f, errors.Join(writeErr, err)
 }

@@ -53,18 +53,40 @@ type Frame struct {
 // ErrTooLarge is a frame that says that it is larger than the limit.
 var ErrTooLarge = errors.New("frame is larger than its limit")
 
-// head is the length and the kind.
-const head = 5
+const (
+	// head is the length and the kind.
+	head = 5
+	// buffer is what a reader and a writer have each.
+	buffer = 64 << 10
+)
 
-// Write sends a frame in one piece.
-func Write(w io.Writer, f Frame, limit int) error {
-	if len(f.Body) > limit {
-		return fmt.Errorf("write frame of %d bytes: %w", len(f.Body), ErrTooLarge)
+// Writer writes frames.
+type Writer struct {
+	w     *bufio.Writer
+	limit int
+}
+
+// NewWriter gives a writer of frames with bodies up to limit bytes.
+func NewWriter(w io.Writer, limit int) *Writer { return &Writer{bufio.NewWriterSize(w, buffer), limit} }
+
+// Write sends a frame whose body is these parts one after the other.
+func (w *Writer) Write(kind Kind, parts ...[]byte) error {
+	size := 0
+	for _, p := range parts {
+		size += len(p)
 	}
-	b := make([]byte, head, head+len(f.Body))
-	binary.BigEndian.PutUint32(b, uint32(1+len(f.Body)))
-	b[4] = byte(f.Kind)
-	if _, err := w.Write(append(b, f.Body...)); err != nil {
+	if size > w.limit {
+		return fmt.Errorf("write frame of %d bytes: %w", size, ErrTooLarge)
+	}
+	var h [head]byte
+	binary.BigEndian.PutUint32(h[:], uint32(1+size))
+	h[4] = byte(kind)
+	// An error of the writer stays, and Flush tells it.
+	_, _ = w.w.Write(h[:])
+	for _, p := range parts {
+		_, _ = w.w.Write(p)
+	}
+	if err := w.w.Flush(); err != nil {
 		return fmt.Errorf("write frame: %w", err)
 	}
 	return nil
@@ -77,7 +99,7 @@ type Reader struct {
 }
 
 // NewReader gives a reader of frames with bodies up to limit bytes.
-func NewReader(r io.Reader, limit int) *Reader { return &Reader{bufio.NewReaderSize(r, 64<<10), limit} }
+func NewReader(r io.Reader, limit int) *Reader { return &Reader{bufio.NewReaderSize(r, buffer), limit} }
 
 // Read gives the next frame, or io.EOF when the other side has ended between two.
 func (r *Reader) Read() (Frame, error) {
@@ -99,17 +121,20 @@ func (r *Reader) Read() (Frame, error) {
 	return Frame{Kind(h[4]), body}, nil
 }
 
-// readGrowing reads n bytes, allocating no more than twice what has arrived.
+// room is left behind a body for what its reader adds to it.
+const room = 512
+
+// readGrowing reads n bytes, allocating little more than twice what has arrived.
 func readGrowing(r io.Reader, n int) ([]byte, error) {
-	const step = 64 << 10
-	body := make([]byte, 0, min(n, step))
+	const step = 256 << 10
+	body := make([]byte, 0, min(n, step)+room)
 	for len(body) < n {
 		if len(body) == cap(body) {
-			grown := make([]byte, len(body), min(n, 2*cap(body)))
+			grown := make([]byte, len(body), min(n, 2*cap(body))+room)
 			copy(grown, body)
 			body = grown
 		}
-		m, err := r.Read(body[len(body):cap(body)])
+		m, err := r.Read(body[len(body):min(n, cap(body))])
 		body = body[:len(body)+m]
 		if err != nil && len(body) < n {
 			if errors.Is(err, io.EOF) {
@@ -121,11 +146,11 @@ func readGrowing(r io.Reader, n int) ([]byte, error) {
 	return body, nil
 }
 
-// Request gives the body of a request: a limit of time, and a message.
-func Request(limit time.Duration, message []byte) []byte {
-	b := make([]byte, 4, 4+len(message))
-	binary.BigEndian.PutUint32(b, uint32(min(max(limit.Milliseconds(), 1), 1<<31)))
-	return append(b, message...)
+// WriteRequest sends a request: the body is a limit of time, and a message.
+func (w *Writer) WriteRequest(kind Kind, limit time.Duration, message []byte) error {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], uint32(min(max(limit.Milliseconds(), 1), 1<<31)))
+	return w.Write(kind, b[:], message)
 }
 
 // ParseRequest takes the body of a request apart.

@@ -21,6 +21,8 @@ import (
 // Worker answers requests, one at a time.
 type Worker struct {
 	analyzer *analysis.Analyzer
+	// answer is the buffer of the last answer, which is written before the next request is read.
+	answer []byte
 }
 
 var _ child.Handler = (*Worker)(nil)
@@ -40,11 +42,7 @@ func (w *Worker) Handle(kind wire.Kind, limit time.Duration, message []byte) ([]
 		if err := proto.Unmarshal(message, &req); err != nil {
 			return nil, fmt.Errorf("read request: %w", err)
 		}
-		resp, err := w.analyze(&req, parseShare(limit))
-		if err != nil {
-			return nil, err
-		}
-		return proto.Marshal(resp)
+		return w.analyze(&req, parseShare(limit))
 	case wire.Check:
 		var req parserv1.CheckSuggestionRequest
 		if err := proto.Unmarshal(message, &req); err != nil {
@@ -64,7 +62,7 @@ func source(f *parserv1.File) analysis.Source {
 	return analysis.Source{Path: f.GetPath(), Content: f.GetContent(), Language: f.GetLanguage()}
 }
 
-func (w *Worker) analyze(req *parserv1.AnalyzeFilesRequest, limit time.Duration) (*parserv1.AnalyzeFilesResponse, error) {
+func (w *Worker) analyze(req *parserv1.AnalyzeFilesRequest, limit time.Duration) ([]byte, error) {
 	want := analysis.Want{NoReferences: req.GetWant().GetNoReferences()}
 	for _, r := range req.GetWant().GetOnlyLines() {
 		want.OnlyLines = append(want.OnlyLines, pbconv.RangeFromProto(r))
@@ -76,15 +74,14 @@ func (w *Worker) analyze(req *parserv1.AnalyzeFilesRequest, limit time.Duration)
 	if err != nil {
 		return nil, err
 	}
-	resp := &parserv1.AnalyzeFilesResponse{Id: req.GetId()}
+	out := syntax.Analysis{}
 	if req.GetChunk() != nil {
-		resp.Chunks = pbconv.ChunksToProto(chunk.Cut(req.GetFile().GetPath(), req.GetFile().GetContent(), facts.Symbols,
-			int(req.GetChunk().GetMaxTokens())))
+		out.Chunks = chunk.Cut(req.GetFile().GetPath(), req.GetFile().GetContent(), facts.Symbols, int(req.GetChunk().GetMaxTokens()))
 	}
 	want.Keep(&facts)
-	resp.Facts = pbconv.FactsToProto(facts)
-	fit(resp)
-	return resp, nil
+	out.Facts = facts
+	w.answer = pbconv.AppendAnalysis(w.answer[:0], &out, limits())
+	return w.answer, nil
 }
 
 func (w *Worker) check(req *parserv1.CheckSuggestionRequest, limit time.Duration) (*parserv1.CheckSuggestionResponse, error) {
@@ -101,45 +98,7 @@ func (w *Worker) check(req *parserv1.CheckSuggestionRequest, limit time.Duration
 	}, nil
 }
 
-// What each list of an answer may take, in bytes of the message. Together they are less than wire.MaxAnswer.
-const (
-	symbolBytes    = 2 << 20
-	referenceBytes = 2 << 20
-	importBytes    = 1 << 20
-	chunkBytes     = 5 << 19
-)
-
-// fit cuts the lists of an answer to what they may take, and says so.
-func fit(resp *parserv1.AnalyzeFilesResponse) {
-	f := resp.GetFacts()
-	cut := false
-	f.Symbols = cutList(f.GetSymbols(), symbolBytes, &cut)
-	f.References = cutList(f.GetReferences(), referenceBytes, &cut)
-	f.Imports = cutList(f.GetImports(), importBytes, &cut)
-	resp.Chunks = cutList(resp.GetChunks(), chunkBytes, &cut)
-	if !cut {
-		return
-	}
-	// What lies in a definition that was cut lies in none that is told of.
-	for _, r := range f.GetReferences() {
-		if int(r.GetEnclosing()) >= len(f.GetSymbols()) {
-			r.Enclosing = -1
-		}
-	}
-	if f.GetStatus() == pbconv.FileStatusToProto(syntax.StatusOK) {
-		f.Status, f.Detail = pbconv.FileStatusToProto(syntax.StatusPartial), "it holds more than is listed"
-	}
-}
-
-// cutList gives the beginning of a list that fits.
-func cutList[M proto.Message](list []M, limit int, cut *bool) []M {
-	size := 0
-	for i, m := range list {
-		// The tag and the length of an element take up to six bytes.
-		if size += proto.Size(m) + 6; size > limit {
-			*cut = true
-			return list[:i]
-		}
-	}
-	return list
+// limits are what each list of an answer may take. Together they are less than wire.MaxAnswer.
+func limits() pbconv.AnalysisLimits {
+	return pbconv.AnalysisLimits{Symbols: 2 << 20, References: 2 << 20, Imports: 1 << 20, Chunks: 5 << 19}
 }
