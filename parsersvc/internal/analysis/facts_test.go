@@ -29,22 +29,6 @@ func facts(t interface {
 	return f
 }
 
-func TestEveryLanguageCompiles(t *testing.T) {
-	t.Parallel()
-	seen := make(map[string]string)
-	for _, l := range Languages() {
-		if _, err := l.compile(); err != nil {
-			t.Errorf("%s: %v", l.Name, err)
-		}
-		for _, ext := range l.Extensions {
-			if other, ok := seen[ext]; ok {
-				t.Errorf("%s belongs to %s and %s", ext, other, l.Name)
-			}
-			seen[ext] = l.Name
-		}
-	}
-}
-
 func TestQueriesAreHeldToTheVocabulary(t *testing.T) {
 	t.Parallel()
 	language, err := grammar.NewLanguage(New().rows["go"].grammar())
@@ -352,17 +336,4 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("verdict %+v", got)
 		}
 	})
-}
-
-// BenchmarkCompile tells what making a language ready takes, once in each child.
-func BenchmarkCompile(b *testing.B) {
-	for _, l := range Languages() {
-		b.Run(l.Name, func(b *testing.B) {
-			for range b.N {
-				if _, err := l.compile(); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

@@ -38,7 +38,10 @@ type Language struct {
 
 // Languages lists the languages, sorted by name. The slices are the caller's.
 func Languages() []Language {
-	out := table()
+	out := slices.Clone(table())
+	for i := range out {
+		out[i].Extensions = slices.Clone(out[i].Extensions)
+	}
 	slices.SortFunc(out, func(a, b Language) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }

@@ -3,6 +3,8 @@
 package analysis
 
 import (
+	"sync"
+
 	"github.com/smacker/go-tree-sitter/bash"
 	"github.com/smacker/go-tree-sitter/c"
 	"github.com/smacker/go-tree-sitter/cpp"
@@ -28,9 +30,8 @@ import (
 	"github.com/smacker/go-tree-sitter/yaml"
 )
 
-// table is every language, in the order in which extensions are looked up. Adding one is a row here and a folder of
-// queries.
-func table() []Language {
+// table is every language, in the order in which extensions are looked up. Nobody changes it, so it is made once.
+var table = sync.OnceValue(func() []Language {
 	rows := rows()
 	for i := range rows {
 		if rows[i].folders == nil {
@@ -38,8 +39,9 @@ func table() []Language {
 		}
 	}
 	return rows
-}
+})
 
+// rows is the table as it is written. Adding a language is a row here and a folder of queries.
 func rows() []Language {
 	return []Language{
 		{
