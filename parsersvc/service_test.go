@@ -68,7 +68,7 @@ func TestStatuses(t *testing.T) {
 		want                          parserv1.FileStatus
 	}{
 		{"unknown language", "data.unknownext", "hello", "", parserv1.FileStatus_FILE_STATUS_UNSUPPORTED},
-		{"no grammar", "query.sql", "select 1;\n", "sql", parserv1.FileStatus_FILE_STATUS_UNSUPPORTED},
+		{"no grammar", "Main.hs", "main = pure ()\n", "haskell", parserv1.FileStatus_FILE_STATUS_UNSUPPORTED},
 		{"by its first line", "tool", "#!/usr/bin/env python3\ndef f(): pass\n", "python", parserv1.FileStatus_FILE_STATUS_OK},
 		{"too large", "big.go", "package x\n" + strings.Repeat("// x\n", 1<<20/5+1), "go", parserv1.FileStatus_FILE_STATUS_TOO_LARGE},
 		{"just not too large", "big.go", ("package x\n" + strings.Repeat("// x\n", 1<<20/5))[:1<<20], "go", parserv1.FileStatus_FILE_STATUS_OK},
@@ -178,7 +178,7 @@ func TestListLanguages(t *testing.T) {
 			t.Errorf("%s has no extension", l.GetName())
 		}
 	}
-	if got := strings.Join(names, " "); got != "go java javascript python tsx typescript" {
+	if got := strings.Join(names, " "); got != "bash c cpp csharp css dockerfile go hcl html java javascript kotlin php proto python ruby rust scala sql swift tsx typescript yaml" {
 		t.Errorf("languages %s", got)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-enry/go-enry/v2"
@@ -65,7 +64,7 @@ func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Fac
 	}
 	b := &builder{path: src.Path, lang: lang, text: t, g: gather(lang.definitions, tree.Found[0], t.content)}
 	b.build()
-	f.Symbols, f.Imports = b.symbols, b.g.importsOf(t)
+	f.Symbols, f.Imports = b.symbols, b.g.importsOf(t, &lang.rules)
 	all := b.g.whole && !b.cut
 	if !want.NoReferences {
 		var whole bool
@@ -97,7 +96,7 @@ func (a *Analyzer) parse(lang *compiled, content []byte, limit time.Duration, pr
 // describe gives what is known of a file without parsing it.
 func (a *Analyzer) describe(src Source) syntax.Facts {
 	f := syntax.Facts{
-		Path: src.Path, Language: strings.ToLower(src.Language), Status: syntax.StatusOK,
+		Path: src.Path, Language: named(src.Language), Status: syntax.StatusOK,
 		Generated: enry.IsGenerated(src.Path, src.Content), Vendored: enry.IsVendor(src.Path),
 		Lines: CountLines(src.Content),
 	}

@@ -22,6 +22,8 @@ const (
 	roleParameters
 	roleBody
 	roleContainer
+	// roleElsewhere is a definition that counts only where no other has its name.
+	roleElsewhere
 	// roleFunction is a function without a name of its own, captured with its parameters and body; roleValue is one that
 	// a definition names, roleWrappedValue one that something else is made of, which takes other arguments.
 	roleFunction
@@ -43,10 +45,14 @@ const (
 	roleWrapped
 	roleWrapper
 	roleDecorator
-	// roleExported and rolePrivate are definitions, roleExportedName the name of one.
+	// roleExported and rolePrivate are definitions, roleExportedName and rolePrivateName the name of one.
 	roleExported
 	roleExportedName
 	rolePrivate
+	rolePrivateName
+	// roleSectionPrivate and roleSectionExported stand in a type; what follows in it is that.
+	roleSectionPrivate
+	roleSectionExported
 	roleTest
 	// roleComment may be a definition's doc comment; roleDoc is the docstring of the definition roleDocumented.
 	roleComment
@@ -60,13 +66,14 @@ const (
 	roleImportName
 	roleImportNameAlias
 	// roleCall, roleType, roleInherit and roleRead are names used; roleReceiver is what stands before the dot,
-	// roleArguments the list of a call, roleSpread a list whose length is not known.
+	// roleArguments the list of a call, roleNoArguments a call that has none, roleSpread a list whose length is not known.
 	roleCall
 	roleType
 	roleInherit
 	roleRead
 	roleReceiver
 	roleArguments
+	roleNoArguments
 	roleSpread
 	// roleLocal is a name that the enclosing definition makes for itself; roleIgnore is a name that is no use.
 	roleLocal
@@ -80,19 +87,22 @@ const (
 func vocabulary() map[string]role {
 	return map[string]role{
 		"name": roleName, "parameters": roleParameters, "body": roleBody, "container": roleContainer,
-		"function": roleFunction, "value": roleValue, "value.wrapped": roleWrappedValue,
+		"elsewhere": roleElsewhere,
+		"function":  roleFunction, "value": roleValue, "value.wrapped": roleWrappedValue,
 		"constructor": roleConstructor, "constructor.here": roleConstructorHere,
 		"parameter": roleParameter, "parameter.unnamed": roleParameterUnnamed,
 		"parameter.optional": roleOptional, "parameter.optional.unnamed": roleOptionalUnnamed,
 		"parameter.variadic": roleVariadic, "parameter.variadic.unnamed": roleVariadicUnnamed,
 		"parameter.receiver": roleReceiverParameter,
 		"wrapped":            roleWrapped, "wrapper": roleWrapper, "decorator": roleDecorator,
-		"exported": roleExported, "exported.name": roleExportedName, "private": rolePrivate, "test": roleTest,
+		"exported": roleExported, "exported.name": roleExportedName,
+		"private": rolePrivate, "private.name": rolePrivateName,
+		"section.private": roleSectionPrivate, "section.exported": roleSectionExported, "test": roleTest,
 		"comment": roleComment, "doc": roleDoc, "documented": roleDocumented,
 		"import": roleImport, "import.module": roleImportModule, "import.alias": roleImportAlias,
 		"import.default": roleImportDefault, "import.name": roleImportName, "import.name.alias": roleImportNameAlias,
 		"call": roleCall, "type": roleType, "inherit": roleInherit, "read": roleRead,
-		"receiver": roleReceiver, "arguments": roleArguments, "spread": roleSpread,
+		"receiver": roleReceiver, "arguments": roleArguments, "arguments.none": roleNoArguments, "spread": roleSpread,
 		"local": roleLocal, "ignore": roleIgnore, "statement": roleStatement, "block": roleBlock,
 	}
 }

@@ -22,6 +22,8 @@ type definition struct {
 	// value is the function that it names, or is made of when wrapped.
 	value   span
 	wrapped bool
+	// elsewhere: it counts only where no other definition has its name.
+	elsewhere bool
 	// parameters is the list, or single the only parameter of a definition without a list.
 	parameters, single span
 	// wrappers are the ranges between node and outer, for marks that sit on one of them.
@@ -39,11 +41,18 @@ type parameter struct {
 	span span
 }
 
+// section is a place in a type from which on its members are private, or exported.
+type section struct {
+	at      uint32
+	private bool
+}
+
 // gathered is what the query of definitions found in a file.
 type gathered struct {
 	definitions []definition
 	functions   map[span]function
 	parameters  map[uint32][]parameter // by the start of the list
+	loose       []parameter            // of definitions without a list
 	wrappers    map[span]span          // from the wrapped to the wrapper
 	decorators  map[uint32]span        // by the end
 	// decoratorStarts has the same by the start, made when first needed.
@@ -54,8 +63,10 @@ type gathered struct {
 	// exportedNames are names of definitions exported elsewhere, constructors names of functions that make objects,
 	// constructorPlaces points inside such functions.
 	exportedNames     map[string]struct{}
+	privateNames      map[string]struct{}
 	constructors      map[string]struct{}
 	constructorPlaces map[uint32]struct{}
+	sections          []section
 	comments          []span
 	docs              map[span]span // from the definition to its docstring
 	imports           map[span]*importParts
@@ -68,16 +79,19 @@ func gather(p *program, found grammar.Matches, content []byte) *gathered {
 		functions:  make(map[span]function),
 		parameters: make(map[uint32][]parameter), wrappers: make(map[span]span), decorators: make(map[uint32]span),
 		exported: make(map[span]struct{}), private: make(map[span]struct{}), tests: make(map[span]struct{}),
-		exportedNames: make(map[string]struct{}), constructors: make(map[string]struct{}),
+		exportedNames: make(map[string]struct{}), privateNames: make(map[string]struct{}), constructors: make(map[string]struct{}),
 		constructorPlaces: make(map[uint32]struct{}),
 		docs:              make(map[span]span), imports: make(map[span]*importParts),
 	}
 	g.whole = p.each(found, content, func(pattern int, captures []capture) { g.match(pattern, captures, content) })
 	slices.SortFunc(g.comments, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	slices.SortFunc(g.sections, func(a, b section) int { return cmp.Compare(a.at, b.at) })
 	for i := range g.definitions {
 		g.definitions[i].take(g.functions)
 	}
 	g.definitions = firstOfEachName(g.definitions)
+	g.dropElsewhere(content)
+	g.placeLoose()
 	return g
 }
 
@@ -103,8 +117,11 @@ func (g *gathered) match(pattern int, captures []capture, content []byte) {
 	for _, c := range captures {
 		switch c.role {
 		case roleDefinition:
-			isDefinition, defined = true, c.span
-			d.kind, d.node = c.kind, c.span
+			// What is captured in pieces reaches from the first to the last.
+			if isDefinition {
+				c.span = span{min(defined.start, c.start), max(defined.end, c.end)}
+			}
+			isDefinition, defined, d.kind = true, c.span, c.kind
 		case roleName:
 			d.name = c.span
 		case roleParameters:
@@ -119,6 +136,8 @@ func (g *gathered) match(pattern int, captures []capture, content []byte) {
 			d.value = c.span
 		case roleWrappedValue:
 			d.value, d.wrapped = c.span, true
+		case roleElsewhere:
+			d.elsewhere = true
 		case roleConstructor:
 			g.constructors[c.string(content)] = struct{}{}
 		case roleConstructorHere:
@@ -138,6 +157,10 @@ func (g *gathered) match(pattern int, captures []capture, content []byte) {
 			g.exportedNames[c.string(content)] = struct{}{}
 		case rolePrivate:
 			g.private[c.span] = struct{}{}
+		case rolePrivateName:
+			g.privateNames[plainName(c.string(content))] = struct{}{}
+		case roleSectionPrivate, roleSectionExported:
+			g.sections = append(g.sections, section{c.start, c.role == roleSectionPrivate})
 		case roleTest:
 			g.tests[c.span] = struct{}{}
 		case roleComment:
@@ -157,6 +180,8 @@ func (g *gathered) match(pattern int, captures []capture, content []byte) {
 		g.definitions = append(g.definitions, d)
 	case nameless.end > nameless.start:
 		g.functions[nameless] = function{d.body, list, param.span}
+	case param.role != roleNone && list.end == 0:
+		g.loose = append(g.loose, param)
 	case param.role != roleNone:
 		g.parameters[list.start] = append(g.parameters[list.start], param)
 	}
@@ -182,6 +207,54 @@ func firstOfEachName(all []definition) []definition {
 		)
 	})
 	return slices.CompactFunc(all, func(a, b definition) bool { return a.name.start == b.name.start })
+}
+
+// dropElsewhere leaves out the definitions whose names others have too; of several such the first stays.
+func (g *gathered) dropElsewhere(content []byte) {
+	if !slices.ContainsFunc(g.definitions, func(d definition) bool { return d.elsewhere }) {
+		return
+	}
+	names := make(map[string]struct{})
+	for i := range g.definitions {
+		if d := &g.definitions[i]; !d.elsewhere {
+			names[d.name.string(content)] = struct{}{}
+		}
+	}
+	g.definitions = slices.DeleteFunc(g.definitions, func(d definition) bool {
+		if !d.elsewhere {
+			return false
+		}
+		name := d.name.string(content)
+		_, there := names[name]
+		names[name] = struct{}{}
+		return there
+	})
+}
+
+// placeLoose gives the parameters without a list to the innermost definition whose signature they stand in. Such a
+// definition has its name for a list.
+func (g *gathered) placeLoose() {
+	if len(g.loose) == 0 {
+		return
+	}
+	// The definitions come in the order of their names, outer before inner.
+	slices.SortFunc(g.loose, func(a, b parameter) int { return cmp.Compare(a.span.start, b.span.start) })
+	next := 0
+	for i := range g.definitions {
+		d := &g.definitions[i]
+		if d.parameters != d.name {
+			continue
+		}
+		end := d.node.end
+		if d.body.end > 0 {
+			end = d.body.start
+		}
+		for ; next < len(g.loose) && g.loose[next].span.start < d.name.end; next++ {
+		}
+		for ; next < len(g.loose) && g.loose[next].span.end <= end; next++ {
+			g.parameters[d.name.start] = append(g.parameters[d.name.start], g.loose[next])
+		}
+	}
 }
 
 // widen extends every definition over what wraps it and the decorators before it, and sorts them so that a parent
@@ -247,10 +320,36 @@ func (g *gathered) parametersOf(d *definition) ([]parameter, bool) {
 		return []parameter{{roleParameter, d.single}}, true
 	case d.parameters.end > d.parameters.start:
 		list := g.parameters[d.parameters.start]
-		slices.SortFunc(list, func(a, b parameter) int { return cmp.Compare(a.span.start, b.span.start) })
-		// Two patterns may find the same parameter; the more particular role is the later one.
-		return slices.CompactFunc(list, func(a, b parameter) bool { return a.span == b.span }), true
+		slices.SortStableFunc(list, func(a, b parameter) int {
+			return cmp.Or(cmp.Compare(a.span.start, b.span.start), cmp.Compare(b.span.end, a.span.end))
+		})
+		return merged(list), true
 	default:
 		return nil, false
 	}
+}
+
+// merged puts together what several patterns say of the same parameter: of equals the most particular role holds, and
+// what lies inside one that has no name is its name.
+func merged(list []parameter) []parameter {
+	out := list[:0:0]
+	var last span
+	for _, p := range list {
+		if len(out) == 0 || !last.contains(p.span) {
+			out, last = append(out, p), p.span
+			continue
+		}
+		switch whole := &out[len(out)-1]; {
+		case p.span == last:
+			whole.role = max(whole.role, p.role)
+		case whole.span == last && whole.role.unnamed():
+			*whole = parameter{whole.role - 1, p.span}
+		}
+	}
+	return out
+}
+
+// unnamed says whether a role is that of a parameter without a name; the one before it is the same with a name.
+func (r role) unnamed() bool {
+	return r == roleParameterUnnamed || r == roleOptionalUnnamed || r == roleVariadicUnnamed
 }

@@ -3,6 +3,7 @@
 package analysis
 
 import (
+	"bytes"
 	"path"
 	"slices"
 	"strings"
@@ -10,115 +11,145 @@ import (
 
 	"github.com/go-enry/go-enry/v2"
 	sitter "github.com/smacker/go-tree-sitter"
-	"github.com/smacker/go-tree-sitter/golang"
-	"github.com/smacker/go-tree-sitter/java"
-	"github.com/smacker/go-tree-sitter/javascript"
-	"github.com/smacker/go-tree-sitter/python"
-	"github.com/smacker/go-tree-sitter/typescript/tsx"
-	"github.com/smacker/go-tree-sitter/typescript/typescript"
 
 	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 )
 
 // Language is one that can be parsed.
 type Language struct {
-	// Name in lower case, as linguist spells it otherwise.
+	// Name in lower case.
 	Name string
 	// Extensions with their dot, in lower case. The first language of the table that has an extension gets it.
 	Extensions []string
+	// files are patterns of the names of files without a telling extension, in lower case.
+	files []string
+	// interpreters are the programs that a script's first line names, without their version.
+	interpreters []string
+	// aliases are other names that a caller may use.
+	aliases []string
 	// linguist is the name that go-enry gives.
 	linguist string
 	// folders are the folders of queries, the most particular first: where two patterns name the same thing, the
-	// first wins.
+	// first wins. Nil means the folder that has the language's name.
 	folders []string
 	grammar func() *sitter.Language
 	rules   rules
 }
 
-// table is every language, in the order in which extensions are looked up.
-func table() []Language {
-	return []Language{
-		{
-			Name: "go", linguist: "Go", Extensions: []string{".go"},
-			folders: []string{"go"}, grammar: golang.GetLanguage,
-			rules: rules{exported: exportedByUpperCase, test: goTest, dropBlank: true},
-		},
-		{
-			Name: "java", linguist: "Java", Extensions: []string{".java"},
-			folders: []string{"java"}, grammar: java.GetLanguage,
-			rules: rules{exported: exportedByModifier},
-		},
-		{
-			Name: "javascript", linguist: "JavaScript", Extensions: []string{".js", ".jsx", ".mjs", ".cjs", ".es6"},
-			folders: []string{"javascript", "jsx", "ecmascript"}, grammar: javascript.GetLanguage,
-			rules: rules{exported: exportedByStatement},
-		},
-		{
-			Name: "python", linguist: "Python", Extensions: []string{".py", ".pyi", ".pyw"},
-			folders: []string{"python"}, grammar: python.GetLanguage,
-			rules: rules{
-				exported: exportedByUnderscore, test: pytest, receiverIsParameter: true, oncePerScope: true,
-				decoratorsChangeArity: true, indentation: true,
-			},
-		},
-		{
-			Name: "tsx", linguist: "TSX", Extensions: []string{".tsx"},
-			folders: []string{"typescript", "jsx", "ecmascript"}, grammar: tsx.GetLanguage,
-			rules: rules{exported: exportedByStatement},
-		},
-		{
-			Name: "typescript", linguist: "TypeScript", Extensions: []string{".ts", ".mts", ".cts"},
-			folders: []string{"typescript", "ecmascript"}, grammar: typescript.GetLanguage,
-			rules: rules{exported: exportedByStatement},
-		},
-	}
-}
-
 // Languages lists the languages, sorted by name. The slices are the caller's.
 func Languages() []Language {
-	out := table()
+	out := slices.Clone(table())
+	for i := range out {
+		out[i].Extensions = slices.Clone(out[i].Extensions)
+	}
 	slices.SortFunc(out, func(a, b Language) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// byPath gives the language of the table that a file's name tells, or nil.
+func byPath(base string) *Language {
+	base = strings.ToLower(base)
+	ext := path.Ext(base)
+	for _, l := range table() {
+		if slices.Contains(l.Extensions, ext) {
+			return &l
+		}
+		for _, pattern := range l.files {
+			if ok, _ := path.Match(pattern, base); ok {
+				return &l
+			}
+		}
+	}
+	return nil
 }
 
 // DetectByPath is Detect for a file whose content must not be read: what its name alone says.
 func DetectByPath(name string) string {
 	base := path.Base(name)
-	ext := strings.ToLower(path.Ext(base))
-	for _, l := range table() {
-		if slices.Contains(l.Extensions, ext) {
-			return l.Name
-		}
+	if l := byPath(base); l != nil {
+		return l.Name
 	}
 	found, _ := enry.GetLanguageByFilename(base)
 	if found == "" {
 		found, _ = enry.GetLanguageByExtension(base)
 	}
-	return strings.ToLower(found)
+	return ours(found)
 }
 
 // headBytes is how much of a file is read to detect what it is written in.
 const headBytes = 16 << 10
 
 // Detect gives the name of the language of a file: one of the table's where that is possible, otherwise linguist's in
-// lower case, otherwise empty. The path decides; where it says nothing or several things, the content does.
+// lower case, otherwise empty. The name decides, then a script's first line; where they say nothing or several things,
+// the content does.
 func Detect(name string, content []byte) string {
 	base := path.Base(name)
-	ext := strings.ToLower(path.Ext(base))
-	for _, l := range table() {
-		// A Qt translation is ".ts" too, and XML; everything else with one of our extensions is what it says.
-		if slices.Contains(l.Extensions, ext) && !(ext == ".ts" && strings.HasPrefix(string(content[:min(len(content), 5)]), "<?xml")) {
-			return l.Name
-		}
-	}
 	head := content[:min(len(content), headBytes)]
-	found := enry.GetLanguage(base, head)
+	if l := byPath(base); l != nil && !shared(strings.ToLower(path.Ext(base)), head) {
+		return l.Name
+	}
+	if l := byInterpreter(head); l != nil {
+		return l.Name
+	}
+	return ours(enry.GetLanguage(base, head))
+}
+
+// shared says whether an extension of ours is, by the content, perhaps another's: headers are C, C++ or Objective-C, and
+// a Qt translation is ".ts" too, and XML.
+func shared(ext string, head []byte) bool {
+	switch ext {
+	case ".h":
+		return len(head) > 0
+	case ".ts":
+		return bytes.HasPrefix(head, []byte("<?xml"))
+	default:
+		return false
+	}
+}
+
+// ours gives the table's name for linguist's, or that in lower case.
+func ours(linguist string) string {
 	for _, l := range table() {
-		if l.linguist == found {
+		if l.linguist == linguist {
 			return l.Name
 		}
 	}
-	return strings.ToLower(found)
+	return strings.ToLower(linguist)
+}
+
+// byInterpreter gives the language that a script's first line names, or nil.
+func byInterpreter(head []byte) *Language {
+	line, _, _ := bytes.Cut(head, []byte{'\n'})
+	rest, ok := strings.CutPrefix(string(line), "#!")
+	if !ok {
+		return nil
+	}
+	for _, word := range strings.Fields(rest) {
+		program := path.Base(word)
+		// env, its flags and what it sets come before the program.
+		if program == "env" || strings.HasPrefix(word, "-") || strings.Contains(word, "=") {
+			continue
+		}
+		program = strings.TrimRight(program, "0123456789.")
+		for _, l := range table() {
+			if slices.Contains(l.interpreters, program) {
+				return &l
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// named gives the table's name of a language that a caller names, or what the caller says in lower case.
+func named(language string) string {
+	language = strings.ToLower(language)
+	for _, l := range table() {
+		if l.Name == language || slices.Contains(l.aliases, language) {
+			return l.Name
+		}
+	}
+	return language
 }
 
 // compiled is a language with its queries.

@@ -9,9 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// plainName gives a definition's name as a reader means it: a name that is written as a string without its quotes, and
-// escapes read, which JavaScript and Java allow in identifiers too.
+// plainName gives a definition's name as a reader means it: a name that is written as a string without its quotes, a
+// symbol of Ruby's without its colon, and escapes read, which JavaScript and Java allow in identifiers too.
 func plainName(name string) string {
+	if len(name) > 1 && name[0] == ':' {
+		name = name[1:]
+	}
 	if n := len(name); n >= 2 && name[0] == name[n-1] && strings.IndexByte("\"'`", name[0]) >= 0 {
 		name = name[1 : n-1]
 	}
@@ -27,7 +30,11 @@ func plainName(name string) string {
 		}
 		out.WriteString(name[:i])
 		r, size := escape(name[i+1:])
-		if r >= 0 {
+		switch {
+		case utf16.IsSurrogate(r):
+			// Half a pair has no encoding; each of the three bytes that it would have is replaced.
+			out.WriteString("\uFFFD\uFFFD\uFFFD")
+		case r >= 0:
 			out.WriteRune(r)
 		}
 		name = name[i+1+size:]

@@ -89,6 +89,8 @@ func (b *builder) uses(found grammar.Matches) (uses []use, spreads map[uint32]st
 				u.receiver = c.span
 			case roleArguments:
 				u.list, u.arguments = c.start, int32(c.children)
+			case roleNoArguments:
+				u.arguments = 0
 			case roleSpread:
 				spreads[c.start] = struct{}{}
 			default:

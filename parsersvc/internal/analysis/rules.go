@@ -21,8 +21,18 @@ type rules struct {
 	receiverIsParameter bool
 	// decoratorsChangeArity: a decorator may give a function other parameters than it declares.
 	decoratorsChangeArity bool
+	// localsToo: the query finds what a function declares for itself, too; it is no definition.
+	localsToo bool
 	// oncePerScope: a variable is defined by its first assignment.
 	oncePerScope bool
+	// modulesHaveMethods: a function in a module is a method of it.
+	modulesHaveMethods bool
+	// separator joins the module of an import with that of an import inside it; empty when there are none.
+	separator string
+	// importsEnd: the last part of an imported path is what is taken from the module.
+	importsEnd bool
+	// rawNames: a backslash in a name is a backslash.
+	rawNames bool
 	// dropBlank: "_" is no name.
 	dropBlank bool
 	// indentation is syntax.
@@ -35,8 +45,10 @@ type question struct {
 	symbol *syntax.Symbol
 	// parent is the enclosing definition, or nil.
 	parent *syntax.Symbol
-	// exported and private are marks in the syntax on the definition itself.
+	// exported and private are marks in the syntax on the definition itself, or on the section of its type.
 	exported, private bool
+	// decorators gives the texts of the decorators in front of it.
+	decorators func() []string
 }
 
 // exportedByUpperCase is Go's rule.
@@ -82,6 +94,60 @@ func exportedByStatement(q question) bool {
 	default:
 		return q.parent.Exported
 	}
+}
+
+// exportedInNamespaces is the same where types stand in namespaces, which are always visible.
+func exportedInNamespaces(q question) bool {
+	return q.symbol.Kind == syntax.Module || exportedByModifier(q)
+}
+
+// exportedUnlessPrivate is the rule of languages where everything is visible that nobody hid.
+func exportedUnlessPrivate(q question) bool {
+	return !q.private && (q.parent == nil || isType(q.parent.Kind) && q.parent.Exported)
+}
+
+// exportedByLinkage is C's and C++'s: what is not static is visible to the linker; the members of a class are private
+// unless a section says otherwise, those of a struct public.
+func exportedByLinkage(q question) bool {
+	switch {
+	case q.private:
+		return false
+	case q.parent == nil:
+		return true
+	case q.parent.Kind == syntax.Class:
+		return q.parent.Exported && q.exported
+	default:
+		return isType(q.parent.Kind) && q.parent.Exported
+	}
+}
+
+// rustTest: an attribute says so, of the language's or of a framework's.
+func rustTest(q question) bool {
+	for _, d := range q.decorators() {
+		name, _, _ := strings.Cut(strings.TrimRight(strings.TrimLeft(d, "#[ "), "] "), "(")
+		if name = name[strings.LastIndexByte(name, ':')+1:]; name == "test" || name == "rstest" || name == "bench" {
+			return q.symbol.Kind == syntax.Function || q.symbol.Kind == syntax.Method
+		}
+	}
+	return false
+}
+
+// minitest is the rule of Ruby's minitest and test-unit.
+func minitest(q question) bool {
+	return q.symbol.Kind == syntax.Method && strings.HasPrefix(q.symbol.Name, "test_") && q.parent != nil &&
+		(strings.HasSuffix(q.parent.Name, "Test") || strings.HasPrefix(q.parent.Name, "Test"))
+}
+
+// xctest is XCTest's rule.
+func xctest(q question) bool {
+	return q.symbol.Kind == syntax.Method && strings.HasPrefix(q.symbol.Name, "test") && q.parent != nil &&
+		(strings.HasSuffix(q.parent.Name, "Tests") || strings.HasSuffix(q.parent.Name, "Test"))
+}
+
+// phpunit is PHPUnit's rule by names.
+func phpunit(q question) bool {
+	return q.symbol.Kind == syntax.Method && strings.HasPrefix(q.symbol.Name, "test") && q.parent != nil &&
+		strings.HasSuffix(q.parent.Name, "Test")
 }
 
 // goTest is the rule of Go's test runner.

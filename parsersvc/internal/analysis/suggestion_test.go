@@ -89,3 +89,70 @@ func TestCheckSuggestion(t *testing.T) {
 		})
 	}
 }
+
+// In every language a good line is good and a broken one breaks.
+func TestCheckSuggestionInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	type edit struct {
+		line       int
+		good, bad  string
+		reindented string // what a replacement without its indentation becomes, where indentation is syntax
+	}
+	edits := map[string]edit{
+		"bash":       {17, `  log "more $item" "$at"`, `  log "more $item`, ""},
+		"c":          {41, "    return errno_of(count);", "    return errno_of(count;", ""},
+		"cpp":        {37, `    this->log("more");`, `    this->log("more";`, ""},
+		"csharp":     {48, "            items.Insert(at, item, 1);", "            items.Insert(at, (item);", ""},
+		"css":        {12, "  color: red;", "  color: red; }", ""},
+		"dockerfile": {5, "WORKDIR /bin", "FROM", ""},
+		"go":         {72, "\treturn nil", "\treturn (nil", ""},
+		"hcl":        {18, "  bucket = local.other", "  bucket = [local.other", ""},
+		"html":       {10, `  <h1 id="top">Market</h1>`, `  <h1 id="top">Market</h1`, ""},
+		"java":       {21, "        items.add(at, item, 1);", "        items.add(at, item;", ""},
+		"javascript": {21, "  return round(sum);", "  return round(sum;", ""},
+		"kotlin":     {43, "        items.add(at)", "        items.add(at", ""},
+		"php":        {65, "        array_splice($this->items, $at);", "        array_splice($this->items, $at;", ""},
+		"proto":      {14, "  string name = 1;", "  string name = ;", ""},
+		"python":     {44, "        self.items = items", "        self.items = (items", "        self.items = items"},
+		"ruby":       {33, "      items.insert(at)", "      items.insert(at", ""},
+		"rust":       {59, "        self.items.push(item);", "        self.items.push(item;", ""},
+		"scala":      {41, "    lines.insert(at)", "    lines.insert(at", ""},
+		"sql":        {4, "  owner TEXT,", "  owner TEXT((,", ""},
+		"swift":      {46, "        items.insert(item)", "        items.insert(item", ""},
+		"tsx":        {11, "      <p />", "      <p>", ""},
+		"typescript": {42, "    this.items.pop();", "    this.items.pop(;", ""},
+		"yaml":       {9, "    image: cart:2", "    image: [cart", "    image: cart:2"},
+	}
+	for name, content := range fixtures(t) {
+		language := Detect(name, []byte(content))
+		e, ok := edits[language]
+		if !ok {
+			t.Errorf("%s: no edit in %s", name, language)
+		}
+		if !strings.HasPrefix(strings.ToLower(name), "shop.") && language != "dockerfile" {
+			continue
+		}
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			check := func(replacement string) Checked {
+				got, err := New().Check(Source{Path: name, Content: []byte(content)}, Suggestion{e.line, e.line, replacement}, 10*time.Second)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return got
+			}
+			if got := check(e.good); got.Verdict != syntax.VerdictOK {
+				t.Errorf("the good line: %+v", got)
+			}
+			if got := check(e.bad); got.Verdict != syntax.VerdictBreaks || len(got.Added) == 0 {
+				t.Errorf("the bad line: %+v", got)
+			}
+			if e.reindented == "" {
+				return
+			}
+			if got := check(strings.TrimSpace(e.good)); got.Verdict != syntax.VerdictReindented || got.Reindented != e.reindented {
+				t.Errorf("without its indentation: %+v", got)
+			}
+		})
+	}
+}

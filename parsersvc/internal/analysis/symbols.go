@@ -36,6 +36,10 @@ type builder struct {
 	bodies []uint32
 	// places are where properties of this are assigned to, in order.
 	places []uint32
+	// private has, for a symbol whose body has sections, whether the section that was met last is private; sections are
+	// those that lie ahead.
+	private  map[int]bool
+	sections []section
 	// cut says that the list ended at its limit.
 	cut bool
 }
@@ -50,10 +54,11 @@ func (b *builder) build() {
 		name   string
 	}
 	seen := make(map[variable]struct{})
+	b.private, b.sections = make(map[int]bool), b.g.sections
 	var open []int
 	for i := range b.g.definitions {
 		d := &b.g.definitions[i]
-		name := cut(plainName(strings.ToValidUTF8(d.name.string(b.text.content), "\uFFFD")), maxName)
+		name := b.nameOf(d)
 		if name == "" || b.lang.rules.dropBlank && name == "_" {
 			continue
 		}
@@ -64,10 +69,14 @@ func (b *builder) build() {
 			b.cut = true
 			return
 		}
+		b.passSections(d.outer.start, open)
 		for len(open) > 0 && b.spans[open[len(open)-1]].end <= d.outer.start {
 			open = open[:len(open)-1]
 		}
 		parent := b.parentOf(d, open)
+		if b.lang.rules.localsToo && parent >= 0 && isCallable(b.symbols[parent].Kind) && d.declares() {
+			continue
+		}
 		if b.lang.rules.oncePerScope && (d.kind == syntax.Variable || d.kind == syntax.Constant || d.kind == syntax.Field) {
 			key := variable{parent, name}
 			if _, ok := seen[key]; ok {
@@ -81,6 +90,39 @@ func (b *builder) build() {
 		}
 		b.add(d, name, parent)
 		open = append(open, len(b.symbols)-1)
+	}
+}
+
+func (b *builder) nameOf(d *definition) string {
+	name := strings.ToValidUTF8(d.name.string(b.text.content), "\uFFFD")
+	if !b.lang.rules.rawNames {
+		name = plainName(name)
+	}
+	if strings.IndexByte(name, '\n') >= 0 {
+		name = strings.Join(strings.Fields(name), " ")
+	}
+	return cut(name, maxName)
+}
+
+// declares says whether a definition has no body of its own.
+func (d *definition) declares() bool {
+	switch d.kind {
+	case syntax.Variable, syntax.Constant, syntax.Field:
+		return true
+	default:
+		return isCallable(d.kind) && d.body.end == 0
+	}
+}
+
+// passSections notes the sections before a place for the innermost of the open definitions that they lie in.
+func (b *builder) passSections(at uint32, open []int) {
+	for ; len(b.sections) > 0 && b.sections[0].at < at; b.sections = b.sections[1:] {
+		for i := len(open) - 1; i >= 0; i-- {
+			if s := b.spans[open[i]]; s.start <= b.sections[0].at && b.sections[0].at < s.end {
+				b.private[open[i]] = b.sections[0].private
+				break
+			}
+		}
 	}
 }
 
@@ -117,7 +159,7 @@ func (b *builder) add(d *definition, name string, parent int) {
 	if s.Kind == syntax.Function {
 		if b.makesObjects(d, name) {
 			s.Kind = syntax.Class
-		} else if up != nil && isType(up.Kind) && up.Kind != syntax.Module && !own {
+		} else if up != nil && b.hasMethods(up.Kind) && !own {
 			s.Kind = syntax.Method
 		}
 	}
@@ -125,20 +167,29 @@ func (b *builder) add(d *definition, name string, parent int) {
 	s.Signature = b.signature(d)
 	b.arity(d, &s)
 	_, named := b.g.exportedNames[name]
+	_, hidden := b.g.privateNames[name]
+	private, inSection := b.private[parent]
 	q := question{
-		path: b.path, symbol: &s, parent: up,
-		exported: d.marked(b.g.exported) || named && parent < 0, private: d.marked(b.g.private),
+		path: b.path, symbol: &s, parent: up, decorators: func() []string { return b.decoratorsOf(d) },
+		exported: d.marked(b.g.exported) || named && parent < 0 || inSection && !private,
+		private:  d.marked(b.g.private) || hidden && parent >= 0 || inSection && private,
 	}
 	s.Exported = b.lang.rules.exported != nil && b.lang.rules.exported(q)
 	s.Test = d.marked(b.g.tests) || b.lang.rules.test != nil && b.lang.rules.test(q)
 	if doc, ok := b.g.docs[d.node]; ok {
 		s.Doc = cleanDocstring(doc.text(b.text.content))
-	} else {
+	} else if up == nil || up.Range.StartLine < s.Range.StartLine {
 		s.Doc = b.docs.above(s.Range.StartLine)
 	}
 	b.symbols = append(b.symbols, s)
 	b.spans = append(b.spans, d.outer)
 	b.bodies = append(b.bodies, d.body.start)
+}
+
+// hasMethods says whether a function in a definition of this kind is a method of it. The constant of an enumeration may
+// have methods of its own.
+func (b *builder) hasMethods(k syntax.Kind) bool {
+	return k == syntax.Constant || isType(k) && (k != syntax.Module || b.lang.rules.modulesHaveMethods)
 }
 
 // makesObject says whether a definition is an assignment to a property of this.
@@ -167,17 +218,28 @@ func (b *builder) makesObjects(d *definition, name string) bool {
 func (b *builder) container(d *definition, s, up *syntax.Symbol, own bool) string {
 	switch {
 	case d.container.end > d.container.start:
-		return cut(strings.ToValidUTF8(d.container.string(b.text.content), "\uFFFD"), maxContainer)
+		named := dotted(strings.ToValidUTF8(d.container.string(b.text.content), "\uFFFD"))
+		if up != nil && isType(up.Kind) {
+			outer := dotted(up.QualifiedName())
+			if up.Name == named {
+				return cut(outer, maxContainer)
+			}
+			return cut(outer+"."+named, maxContainer)
+		}
+		return cut(named, maxContainer)
 	case up == nil:
 		return ""
 	case isType(up.Kind), s.Kind == syntax.Method && !isCallable(up.Kind):
-		return cut(up.QualifiedName(), maxContainer)
+		return cut(dotted(up.QualifiedName()), maxContainer)
 	case own:
 		return up.Container
 	default:
 		return ""
 	}
 }
+
+// dotted writes a path of types as containers are written.
+func dotted(path string) string { return strings.NewReplacer("::", ".", `\`, ".").Replace(path) }
 
 func isCallable(k syntax.Kind) bool { return k == syntax.Function || k == syntax.Method }
 
@@ -198,8 +260,8 @@ func (b *builder) signature(d *definition) string {
 	switch {
 	case d.body.start > start:
 		end = d.body.start
-		if strings.HasPrefix(string(content[end:d.body.end]), "=>") {
-			end += 2
+		if string(content[end:d.body.end]) == "=>" {
+			end = d.body.end
 		}
 	case d.kind == syntax.Variable, d.kind == syntax.Constant, d.kind == syntax.Field:
 		// A value may go on for long; its first line says enough.

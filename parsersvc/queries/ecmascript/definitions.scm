@@ -44,6 +44,11 @@
   name: (identifier) @name
   value: (parenthesized_expression
     (parenthesized_expression (function_expression) @value))) @definition.function
+; A function that is made from text.
+(variable_declarator
+  name: (identifier) @name
+  value: (new_expression constructor: (identifier) @_function)
+  (#eq? @_function "Function")) @definition.function
 ; A function wrapped once, as in memo(() => …) or forwardRef(function …): what is called is not the inner one, so its
 ; arity is not known.
 (variable_declarator
@@ -66,6 +71,20 @@
       property: (property_identifier) @_prototype)
     property: (property_identifier) @name)
   right: [(function_expression) (generator_function) (arrow_function) (identifier) (member_expression)] @value
+  (#eq? @_prototype "prototype")) @definition.method
+; One function under several names.
+(assignment_expression
+  left: (member_expression
+    object: (member_expression
+      object: (identifier) @container @constructor
+      property: (property_identifier) @_prototype)
+    property: (property_identifier) @name)
+  right: (assignment_expression
+    right: [
+      (function_expression) @value
+      (arrow_function) @value
+      (assignment_expression right: [(function_expression) (arrow_function)] @value)
+    ])
   (#eq? @_prototype "prototype")) @definition.method
 (assignment_expression
   left: (member_expression
@@ -125,6 +144,14 @@
     (member_expression property: (property_identifier) @name)
   ]
   right: (class body: (class_body) @body)) @definition.class
+
+; An object that becomes a prototype is the body of a class, whose name may stand in another file.
+(assignment_expression
+  left: (member_expression
+    object: (identifier) @name
+    property: (property_identifier) @_prototype)
+  right: (object) @body
+  (#eq? @_prototype "prototype")) @definition.class @elsewhere
 
 ; The nameless default export.
 (export_statement

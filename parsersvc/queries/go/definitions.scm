@@ -12,7 +12,15 @@
         (generic_type type: (type_identifier) @container)
         (pointer_type (type_identifier) @container)
         (pointer_type (generic_type type: (type_identifier) @container))
+        (pointer_type (parenthesized_type (type_identifier) @container))
+        (parenthesized_type (type_identifier) @container)
+        (parenthesized_type (pointer_type (type_identifier) @container))
       ]))
+  name: (field_identifier) @name
+  parameters: (parameter_list) @parameters
+  body: (block)? @body) @definition.method
+; One whose receiver is wrong is a method still.
+(method_declaration
   name: (field_identifier) @name
   parameters: (parameter_list) @parameters
   body: (block)? @body) @definition.method

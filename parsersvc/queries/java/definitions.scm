@@ -43,6 +43,11 @@
   parameters: (formal_parameters
     (formal_parameter name: (identifier) @name) @definition.field))
 
+; In a text that is not whole, what begins as a type or as a method is one.
+(ERROR "class" . (identifier) @name @definition.class)
+; Nothing but a method is void.
+(ERROR (void_type) . (variable_declarator name: (identifier) @name) @definition.method)
+
 (module_declaration name: (_) @name body: (module_body) @body) @definition.module
 
 ; Visibility.

@@ -22,6 +22,25 @@
     parameters: (lambda_parameters)? @parameters
     ":" @body)) @definition.function
 
+; Several names for several values, of which one is a lambda: the third at most.
+(assignment
+  left: (pattern_list . (identifier) @name)
+  right: (expression_list . (lambda parameters: (lambda_parameters)? @parameters ":" @body))) @definition.function
+(assignment
+  left: (pattern_list . (_) . (identifier) @name)
+  right: (expression_list . (_) . (lambda parameters: (lambda_parameters)? @parameters ":" @body))) @definition.function
+(assignment
+  left: (pattern_list . (_) . (_) . (identifier) @name)
+  right: (expression_list . (_) . (_) . (lambda parameters: (lambda_parameters)? @parameters ":" @body))) @definition.function
+; What a namespace is made of are its members.
+(call
+  function: [(identifier) @_namespace (attribute attribute: (identifier) @_namespace)]
+  arguments: (argument_list
+    (keyword_argument
+      name: (identifier) @name
+      value: (lambda parameters: (lambda_parameters)? @parameters ":" @body)) @definition.function)
+  (#eq? @_namespace "SimpleNamespace"))
+
 (type_alias_statement
   . (type (identifier) @name)) @definition.type
 

@@ -1,0 +1,1 @@
+(message_or_enum_type (identifier) @type .)

@@ -1,0 +1,7 @@
+(invocation (object_reference name: (identifier) @call))
+(relation (object_reference schema: (identifier) @receiver name: (identifier) @type))
+(relation (object_reference name: (identifier) @type))
+(insert (object_reference name: (identifier) @type))
+(alter_table (object_reference name: (identifier) @type))
+(create_index (object_reference name: (identifier) @type))
+(column_definition (object_reference name: (identifier) @type))
