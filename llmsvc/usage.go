@@ -48,7 +48,8 @@ func (u *usage) add(info ModelInfo, said openai.Usage, g guess) {
 // believable says whether a number of tokens can be that of a text with so many by our estimate. A server that makes
 // its answers look cheap must not get around a budget.
 func believable(said int64, ours int) bool {
-	const small, shrinks = 1000, 10
+	// Ours takes three bytes for a token; no text has twelve.
+	const small, shrinks = 64, 4
 	switch {
 	case said < 0 || said > maxSaneTokens:
 		return false

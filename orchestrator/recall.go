@@ -54,16 +54,21 @@ func (s *similar) Similar(ctx context.Context, queries []string, limit int) ([]r
 	if err != nil {
 		return nil, "", fmt.Errorf("embed %d queries: %w", len(queries), err)
 	}
-	best := map[string]recall.Match{}
-	for _, v := range vectors {
-		matches, err := s.store.Search(ctx, s.scope, v, limit, nil)
-		if err != nil {
-			return nil, "", err
+	matches := make([][]recall.Match, len(vectors))
+	searches := make([]func(context.Context) error, len(vectors))
+	for i, v := range vectors {
+		searches[i] = func(ctx context.Context) (err error) {
+			matches[i], err = s.store.Search(ctx, s.scope, v, limit, nil)
+			return err
 		}
-		for _, m := range matches {
-			if m.Score >= minSimilarity && m.Score > best[m.ID].Score {
-				best[m.ID] = m
-			}
+	}
+	if err := together(ctx, searches...); err != nil {
+		return nil, "", err
+	}
+	best := map[string]recall.Match{}
+	for _, m := range slices.Concat(matches...) {
+		if m.Score >= minSimilarity && m.Score > best[m.ID].Score {
+			best[m.ID] = m
 		}
 	}
 	found := make([]review.Snippet, 0, len(best))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"time"
 )
 
 // chatRequest is what of a chat completion's request is looked at.
@@ -73,6 +74,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 	}
 	s.amend(func() { describe(c, in) })
 	defer s.forget(c)
+	defer s.amend(func() { c.Ended = time.Now() })
 	if status, e := s.objection(c, in); e != nil {
 		s.refuse(w, c, status, *e)
 		return
@@ -248,6 +250,9 @@ func (s *Server) compose(c *Call, rule *Rule) (*chatResponse, *Error) {
 		text = defaultAnswer(c)
 	}
 	out := &chatResponse{ID: "chatcmpl-" + c.PromptHash[:12], Object: "chat.completion", Created: c.At.Unix(), Model: c.Model}
+	if s.options.NumberModels {
+		out.Model = fmt.Sprintf("%s#%d", c.Model, c.Number)
+	}
 	choice := chatChoice{Message: chatMessage{Role: "assistant"}, FinishReason: "stop"}
 	reasoning := rule.ReasoningTokens + s.options.ReasoningTokens
 	if limit := max(c.MaxTokens, c.MaxCompletionTokens); limit > 0 && tokens(text)+reasoning > limit {

@@ -45,6 +45,9 @@ type Options struct {
 	ReasoningTokens int
 	// DropUsage answers without usage.
 	DropUsage bool
+	// NumberModels lets each chat answer name its model with the call's number, as in "m#17": so it can be known again
+	// wherever its answer is kept.
+	NumberModels bool
 	// ForgetText keeps the hashes of calls and not their text, for long runs.
 	ForgetText bool
 	// Addr to listen on. Empty means a free port of 127.0.0.1.
@@ -75,7 +78,11 @@ type Message struct {
 
 // Call is one request as it arrived, and what was answered.
 type Call struct {
-	At       time.Time
+	// Number counts the calls, from 1, in order of arrival.
+	Number int
+	At     time.Time
+	// Ended is when it was answered, or when its client had left; zero while it is under way.
+	Ended    time.Time
 	Endpoint string
 	Model    string
 	// Schema is the name of the schema asked for, Format the type of response_format ("" when there is none).
@@ -221,6 +228,7 @@ func (s *Server) note(c *Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, c)
+	c.Number = len(s.calls)
 }
 
 func (s *Server) amend(change func()) {

@@ -299,6 +299,9 @@ func (q *Qdrant) Search(ctx context.Context, scope Scope, vector []float32, limi
 		if !exists {
 			return nil, nil
 		}
+		q.mu.Lock()
+		q.known[name] = true
+		q.mu.Unlock()
 	}
 	f := filter(scope)
 	if len(exclude) > 0 {

@@ -53,6 +53,12 @@ type Verdict struct {
 	// Recovery is the time from the last kill or freeze to the moment when every review had ended, LastReview that to the
 	// last review that was posted after it; 0 when there was none.
 	Recovery, LastReview time.Duration
+	// Again are questions that a model was asked although their answer was stored, and calls that were made again without
+	// a fault that cost the first one's answer.
+	Again []string
+	// ModelCalls counts the questions that a model was asked, Repeated those of them that it had been asked before, and
+	// InFlight the calls that were under way when a process was killed or froze.
+	ModelCalls, Repeated, InFlight int
 	// Acknowledged counts the deliveries that were answered with 2xx, Refused those that were not.
 	Acknowledged, Refused int
 }
@@ -63,7 +69,7 @@ const StaleGrace = 2 * time.Second
 
 // OK says whether nothing is wrong.
 func (v Verdict) OK() bool {
-	return len(v.Lost)+len(v.Duplicated)+len(v.Stale)+len(v.Unexpected)+len(v.Vacuous) == 0
+	return len(v.Lost)+len(v.Duplicated)+len(v.Stale)+len(v.Unexpected)+len(v.Vacuous)+len(v.Again) == 0
 }
 
 // String is the verdict for a reader.
@@ -78,11 +84,13 @@ func (v Verdict) String() string {
 		fmt.Fprintf(&b, "; after the last of them, the last review came in %s and all had ended in %s",
 			v.LastReview.Round(100*time.Millisecond), v.Recovery.Round(100*time.Millisecond))
 	}
+	fmt.Fprintf(&b, "; %d calls of the model, %d of them repeated for %d in flight at a fault, %d made again without need",
+		v.ModelCalls, v.Repeated, v.InFlight, len(v.Again))
 	b.WriteByte('\n')
 	for _, part := range []struct {
 		name string
 		list []string
-	}{{"lost", v.Lost}, {"duplicated", v.Duplicated}, {"stale", v.Stale}, {"unexpected", v.Unexpected}, {"did not land", v.Vacuous}} {
+	}{{"lost", v.Lost}, {"duplicated", v.Duplicated}, {"stale", v.Stale}, {"unexpected", v.Unexpected}, {"did not land", v.Vacuous}, {"asked again", v.Again}} {
 		for _, text := range part.list {
 			fmt.Fprintf(&b, "  %s: %s\n", part.name, text)
 		}

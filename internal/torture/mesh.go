@@ -36,7 +36,7 @@ func (r *runner) standIns() (err error) {
 	if err != nil {
 		return fmt.Errorf("script the model: %w", err)
 	}
-	if r.model, err = llmtest.New(llmtest.Options{Script: script}); err != nil {
+	if r.model, err = llmtest.New(llmtest.Options{Script: script, NumberModels: true, ForgetText: true}); err != nil {
 		return fmt.Errorf("start the stand-in for a model: %w", err)
 	}
 	return nil

@@ -143,3 +143,23 @@ func (r *runner) shown() []Shown {
 	}
 	return out
 }
+
+// storedAnswers lists the answers that the database holds.
+func (r *runner) storedAnswers(ctx context.Context) ([]Stored, error) {
+	rows, err := r.db.Pool().Query(ctx, `SELECT answer->>'model', settled_at FROM model_calls WHERE answer IS NOT NULL AND settled_at IS NOT NULL`)
+	if err != nil {
+		return nil, fmt.Errorf("list stored answers: %w", err)
+	}
+	defer rows.Close()
+	var out []Stored
+	for rows.Next() {
+		var model string
+		var s Stored
+		if err := rows.Scan(&model, &s.At); err != nil {
+			return nil, fmt.Errorf("list stored answers: %w", err)
+		}
+		s.Number = numberOf(model)
+		out = append(out, s)
+	}
+	return out, rows.Err()
+}

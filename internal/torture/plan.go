@@ -77,7 +77,7 @@ func Points() map[string][]string {
 	return map[string][]string{
 		"gateway": {"read", "verified", "tx_open", "inserted", "committed", "before_write"},
 		"orchestrator": {
-			"loaded", "check_run", "analyzed", "model_called", "result_saved", "intent", "drafted", "before_submit",
+			"loaded", "check_run", "analyzed", "model_reserved", "model_answered", "model_called", "result_saved", "intent", "drafted", "before_submit",
 			"submitted", "walkthrough", "done",
 		},
 	}

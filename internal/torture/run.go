@@ -60,7 +60,10 @@ func Run(ctx context.Context, plan Plan, bin string, db *pg.DB, databaseURL stri
 	if problems := r.github.Violations(); len(problems) > 0 {
 		err = errors.Join(err, fmt.Errorf("requests that GitHub would not understand: %s", strings.Join(problems, "; ")))
 	}
-	return Check(log.Events(), r.shown()), err
+	verdict := Check(log.Events(), r.shown())
+	stored, storedErr := r.storedAnswers(context.WithoutCancel(ctx))
+	CheckCalls(log.Events(), r.model.Calls(), stored, &verdict)
+	return verdict, errors.Join(err, storedErr)
 }
 
 func newRunner(plan Plan, db *pg.DB, log *Log, output io.Writer) *runner {

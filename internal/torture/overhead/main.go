@@ -30,6 +30,7 @@ import (
 	"github.com/openrabbit/openrabbit/internal/localpg"
 	"github.com/openrabbit/openrabbit/internal/pg"
 	"github.com/openrabbit/openrabbit/internal/queue"
+	"github.com/openrabbit/openrabbit/internal/recall"
 	"github.com/openrabbit/openrabbit/internal/torture"
 	"github.com/openrabbit/openrabbit/migrations"
 )
@@ -178,8 +179,19 @@ func (b *bench) warmUp(ctx context.Context) error {
 	if _, _, err := b.review(ctx, warmUpFiles); err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
-	// What the index holds is nobody's concern here: a search takes as long when it finds nothing.
-	_, err := b.db.Pool().Exec(ctx, `INSERT INTO indexes (repository_id, installation_id, head, model, finished_at) VALUES ($1, $2, $3, 'e', now())
+	// What the index holds is nobody's concern here: one chunk makes the collection, and a search takes as long when it
+	// finds nothing.
+	vectors, err := recall.NewQdrant(recall.QdrantConfig{URL: b.qdrant.URL()})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = vectors.Close() }() // it has no more to say
+	chunk := recall.Chunk{ID: "one", Path: "elsewhere.go", ContentHash: "0", StartLine: 1, EndLine: 1, Header: "x", Text: "x", Vector: make([]float32, dimensions)}
+	chunk.Vector[0] = 1
+	if err := vectors.Put(ctx, recall.Scope{Installation: installationID, Repository: repositoryID}, []recall.Chunk{chunk}); err != nil {
+		return err
+	}
+	_, err = b.db.Pool().Exec(ctx, `INSERT INTO indexes (repository_id, installation_id, head, model, finished_at) VALUES ($1, $2, $3, 'e', now())
 		ON CONFLICT (repository_id) DO UPDATE SET head = excluded.head, model = excluded.model, finished_at = now()`, repositoryID, installationID, b.head)
 	if err != nil {
 		return fmt.Errorf("write the index: %w", err)
