@@ -80,7 +80,9 @@ func (e *Engine) Run(ctx context.Context, change Change, files Files, options Op
 	if err := r.relate(ctx); err != nil {
 		return nil, err
 	}
-	r.findFacts()
+	if err := r.findFacts(ctx); err != nil {
+		return nil, err
+	}
 	if len(r.subjects) == 0 {
 		return r.finish(), nil
 	}
