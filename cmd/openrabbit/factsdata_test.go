@@ -66,6 +66,9 @@ func TestFactsOnMutations(t *testing.T) {
 			return err
 		}
 		for _, id := range ids {
+			if only := os.Getenv("OPENRABBIT_PULLS"); only != "" && !slices.Contains(strings.Split(only, ","), id.Name()) {
+				continue
+			}
 			root := filepath.Join(checkouts, id.Name())
 			head, err := commit(ctx, root, "head")
 			if err != nil {
@@ -117,7 +120,7 @@ func TestFactsOnMutations(t *testing.T) {
 		t.Logf("%-24s %3d made, %3d found (%d others)", key, c.made, c.found, c.other)
 		all.made, all.found, all.other = all.made+c.made, all.found+c.found, all.other+c.other
 	}
-	if all.made < 100 {
+	if all.made < 100 && os.Getenv("OPENRABBIT_PULLS") == "" {
 		t.Fatalf("only %d mutations were made", all.made)
 	}
 	t.Logf("%d mutations, %d found (%.1f %%), %d facts about something else", all.made, all.found, 100*float64(all.found)/float64(all.made), all.other)
@@ -248,14 +251,14 @@ func mutations(ctx context.Context, parser review.Parser, files gitFiles) ([]mut
 
 // callsOf counts the lines that call a name, 0 when more than one place defines it, or none calls it.
 func callsOf(ctx context.Context, files gitFiles, name, from string) (int, error) {
-	if len(name) < 4 {
+	if len(name) < 4 || name == "Error" { // everybody has one
 		return 0, nil
 	}
 	defs, err := files.Definitions(ctx, []string{name})
 	if err != nil {
 		return 0, err
 	}
-	defining := regexp.MustCompile(`\b(?:func|def|function|class|interface|type|const|let|var)\b[^=]*\b` + name + `\b|^\s+(?:(?:public|private|protected|static|async|final|abstract|synchronized)\s+)+[^=;]*\b` + name + `\s*\(|^\s+(?:async\s+)?` + name + `\s*\([^;]*\{\s*$`)
+	defining := regexp.MustCompile(`\b(?:func|def|function|class|interface|type|const|let|var)\b[^=]*\b` + name + `\b|^\s+(?:(?:public|private|protected|static|async|final|abstract|synchronized)\s+)+[^=;]*\b` + name + `\s*\(|^\s+(?:async\s+)?` + name + `\s*\([^;]*\{\s*$|^\s+(?:(?:public|private|protected|static|async|override)\s+)*` + name + `\s*\([^;]*\)\s*(?::[^;=]*)?\{`)
 	n := 0
 	for _, d := range defs {
 		if defining.MatchString(d.Text) {
@@ -324,13 +327,16 @@ func edits(s syntax.Source, f *syntax.Facts, sym *syntax.Symbol) []mutation {
 			add("signature", facts.RuleBrokenCall, replace(at, at, extra+", "))
 		}
 	}
-	if sym.Exported && sym.Container == "" {
+	if sym.Exported && sym.Container == "" && !strings.HasPrefix(sym.Signature, "export default") {
 		add("renamed", facts.RuleBrokenCall, replace(sym.NameRange.StartByte, sym.NameRange.EndByte, sym.Name+"Renamed"))
 	}
 	return list
 }
 
 func testEdits(s syntax.Source, f *syntax.Facts, sym *syntax.Symbol, replace func(int, int, string) string, add func(kind, rule, changed string)) []mutation {
+	if strings.Contains(sym.Signature, "describe") {
+		return nil // it holds tests that are none to the parser
+	}
 	text := string(s.Content)
 	body := text[sym.NameRange.EndByte:sym.Range.EndByte]
 	line := strings.LastIndexByte(text[:sym.NameRange.StartByte], '\n') + 1

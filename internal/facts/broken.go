@@ -67,6 +67,9 @@ func (a *across) sites(c *change) []site {
 
 // imported gives the import of a name that is gone, where no use of it was seen.
 func (a *across) imported(s *source, c *change, seen []site) []site {
+	if c.exportsDefault() {
+		return nil // it goes by no name
+	}
 	for _, b := range a.bindings[s] {
 		if b.Name != c.name || !sameLanguage(s.facts.Language, c.language) || !a.leads(s, b, c) {
 			continue
@@ -111,6 +114,7 @@ func passesResults(s *source, ref *syntax.Reference) bool {
 	}
 	line := s.lines[ref.Range.StartLine-1]
 	_, rest, ok := strings.Cut(line, ref.Name+"(")
+	rest, _, _ = strings.Cut(rest, ")")
 	return !ok || strings.Contains(rest, "(") || strings.TrimSpace(rest) == ""
 }
 

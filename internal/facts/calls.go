@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -86,16 +85,39 @@ func (a *across) knows(s *source, c *change, name string) bool {
 	return false
 }
 
-// leads says whether an import leads to where a definition lives.
+// leads says whether an import leads to where a definition lives, also through modules that only export it again.
 func (a *across) leads(s *source, b resolve.Binding, c *change) bool {
+	return a.leadsFrom(s, b, c, 0)
+}
+
+// maxAgain is through how many modules a name may be exported again.
+const maxAgain = 4
+
+func (a *across) leadsFrom(s *source, b resolve.Binding, c *change, depth int) bool {
 	list := a.Imports.Import(s.path, s.facts.Language, s.facts.Imports[b.Import])
-	if c.language == "go" {
-		return slices.ContainsFunc(list, func(p string) bool { return path.Dir(p) == c.place })
+	if slices.ContainsFunc(list, func(p string) bool { return placeOf(p, c.language) == c.place }) {
+		return true
 	}
-	if c.language == "java" {
-		return slices.ContainsFunc(list, func(p string) bool { return path.Dir(p) == c.place })
+	if depth == maxAgain || c.language == "go" || c.language == "java" {
+		return false
 	}
-	return slices.Contains(list, c.place)
+	for _, p := range list {
+		via := a.byPath[p]
+		if via == nil || via == s {
+			continue
+		}
+		for _, again := range a.bindings[via] {
+			if (again.Local == b.Name || again.Local == "*" || b.Name == "" || b.Name == "*") && a.leadsFrom(via, again, c, depth+1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// exportsDefault says whether a definition is what its module exports by default.
+func (c *change) exportsDefault() bool {
+	return script(c.language) && slices.ContainsFunc(c.before, func(s *syntax.Symbol) bool { return strings.HasPrefix(s.Signature, "export default") })
 }
 
 // uses says whether a reference is certainly to a definition that changed.
@@ -130,7 +152,7 @@ func (a *across) bare(s *source, ref *syntax.Reference, c *change) bool {
 	language := s.facts.Language
 	for _, b := range a.bindings[s] {
 		if b.Local == ref.Name {
-			return b.Name == c.name && language != "go" && a.leads(s, b, c)
+			return (b.Name == c.name || b.Name == "default" && c.exportsDefault()) && language != "go" && a.leads(s, b, c)
 		}
 	}
 	if placeOf(s.path, language) != c.place || language == "java" {
@@ -213,9 +235,12 @@ func (a *across) only(s *source, ref *syntax.Reference, c *change) bool {
 		}
 	}
 	for _, b := range a.bindings[s] {
-		if b.Local == rootName(ref.Receiver) {
+		if b.Local == rootName(ref.Receiver) && (b.Name == "" || isExported(b.Local)) {
 			return false // a module or a class, which would have been recognised
 		}
+	}
+	if a.Complete && !c.gone() {
+		return true
 	}
 	class := c.container
 	if i := strings.LastIndexByte(class, '.'); i >= 0 {

@@ -33,6 +33,8 @@ type Across struct {
 	Imports Imports
 	// Unseen are changed files whose names are not known: what is gone may have gone there.
 	Unseen []string
+	// Complete is set when every file of the repository that holds the name of a suspect is among Files and Others.
+	Complete bool
 }
 
 // Suspect is a definition whose users are worth looking for: it is gone, or takes other numbers of arguments.

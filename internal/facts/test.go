@@ -35,6 +35,9 @@ type tested struct {
 	symbol *syntax.Symbol
 }
 
+// suite is the head of what holds tests in JavaScript and is none.
+var suite = regexp.MustCompile(`^(?:\w+\.)?x?f?(?:describe|context|suite)\b`)
+
 // testsOf gives the tests of a file. Those that only hold others are none.
 func testsOf(f *syntax.Facts) []tested {
 	if f == nil || f.Status != syntax.StatusOK {
@@ -49,7 +52,7 @@ func testsOf(f *syntax.Facts) []tested {
 	var list []tested
 	for i := range f.Symbols {
 		s := &f.Symbols[i]
-		if !s.Test || holds[i] || s.Kind != syntax.Function && s.Kind != syntax.Method {
+		if !s.Test || holds[i] || suite.MatchString(s.Signature) || s.Kind != syntax.Function && s.Kind != syntax.Method {
 			continue
 		}
 		name := s.QualifiedName()
@@ -229,7 +232,7 @@ func (f *file) goneTests(moved []string) []tested {
 		if names[t.name] || slices.ContainsFunc(moved, func(other string) bool { return alike(text, other) > 0.4 }) {
 			continue
 		}
-		if last := t.symbol.Name; strings.Contains(string(f.New), last) && len(last) > 4 {
+		if last := t.symbol.Name; len(last) > 4 && regexp.MustCompile(`(?:^|\W)`+regexp.QuoteMeta(last)+`(?:\W|$)`).Match(f.New) {
 			continue // its name stands there still, in a table or commented out
 		}
 		gone = append(gone, t)

@@ -38,13 +38,15 @@ type related struct {
 	units map[string]*unit
 	// leads are, for a file under review, the files that it leads to, the nearest first.
 	leads map[*subject][]string
+	// manifests are those that were read.
+	manifests map[string]bool
 	// found are the definitions that a search gave, by name.
 	found map[string][]place
 }
 
 // relate follows the imports of the files under review.
 func (r *run) relate(ctx context.Context) error {
-	r.related = related{units: map[string]*unit{}, leads: map[*subject][]string{}, found: map[string][]place{}, tree: resolve.New(nil)}
+	r.related = related{units: map[string]*unit{}, leads: map[*subject][]string{}, found: map[string][]place{}, manifests: map[string]bool{}, tree: resolve.New(nil)}
 	if r.files == nil || len(r.subjects) == 0 {
 		return nil
 	}
@@ -100,12 +102,18 @@ func (r *run) readTree(ctx context.Context) error {
 		}
 	}
 	r.related.tree = resolve.New(paths)
-	manifests := r.related.tree.Manifests(from, modules)
+	return r.readManifests(ctx, from, modules)
+}
+
+// readManifests reads what says how the imports of some files are to be read, what was read already excepted.
+func (r *run) readManifests(ctx context.Context, from, modules []string) error {
+	manifests := slices.DeleteFunc(r.related.tree.Manifests(from, modules), func(p string) bool { return r.related.manifests[p] })
 	contents, err := r.readAll(ctx, manifests)
 	if err != nil {
 		return err
 	}
 	for i, p := range manifests {
+		r.related.manifests[p] = true
 		r.related.tree.AddManifest(p, contents[i])
 	}
 	return nil

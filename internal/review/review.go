@@ -257,6 +257,8 @@ type FileSummary struct {
 type Result struct {
 	Summary string        `json:"summary"`
 	Changes []FileSummary `json:"changes"`
+	// Flow are the calls between components that the change adds, empty when it adds hardly any.
+	Flow []FlowStep `json:"flow,omitempty"`
 	// Risk is the model's one-line risk, empty without a model.
 	Risk string `json:"risk"`
 	// Findings are ranked, best first. The first Options.MaxComments with an anchor are comments.

@@ -28,6 +28,7 @@ const (
 	dropThreshold = "below_threshold"
 	dropRepeat    = "repeat" // says what another one says
 	dropLimit     = "over_limit"
+	dropLeak      = "recites_prompt"
 	dropNoise     = "praise_or_style"
 	dropOutvoted  = "outvoted" // reported by one look of several, which was not sure
 	dropRefuted   = "refuted"
@@ -140,7 +141,10 @@ func (r *run) stand(c candidate) (f finding.Finding, why string) {
 	if c.invalid || f.Title == "" || f.Body == "" {
 		return f, dropInvalid
 	}
-	if noise(f.Title) {
+	switch {
+	case r.leaks.in(f.Title, f.Body, c.Suggestion):
+		return f, dropLeak
+	case noise(f.Title):
 		return f, dropNoise
 	}
 	if s, err := finding.ParseSeverity(c.Severity); err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -205,7 +206,8 @@ func (r *run) across(ctx context.Context) (facts.Across, error) {
 	}
 	suspects := facts.Suspects(in)
 	if len(suspects) > 0 && r.files != nil {
-		if err := r.readUsers(ctx, suspects); err != nil {
+		var err error
+		if in.Complete, err = r.readUsers(ctx, suspects); err != nil {
 			return in, err
 		}
 	}
@@ -217,28 +219,34 @@ func (r *run) across(ctx context.Context) (facts.Across, error) {
 	return in, nil
 }
 
-// readUsers reads files that may use some definitions.
-func (r *run) readUsers(ctx context.Context, suspects []facts.Suspect) error {
+// readUsers reads files that may use some definitions. It says whether that was all of the repository's.
+func (r *run) readUsers(ctx context.Context, suspects []facts.Suspect) (complete bool, err error) {
 	var wanted []string
-	add := func(p string) {
-		if _, read := r.related.units[p]; !read && r.subject(p) == nil && !slices.Contains(wanted, p) && len(wanted) < maxUserFiles {
+	add := func(p string) bool {
+		if _, read := r.related.units[p]; !read && r.subject(p) == nil && !slices.Contains(wanted, p) {
+			if len(wanted) == maxUserFiles {
+				return false
+			}
 			wanted = append(wanted, p)
 		}
+		return true
 	}
 	if finder, ok := r.files.(Symbols); ok {
+		complete = true
 		var names []string
 		for _, s := range suspects {
-			if len(s.Name) > 2 && !slices.Contains(names, s.Name) && len(names) < maxAsked {
+			if !slices.Contains(names, s.Name) {
 				names = append(names, s.Name)
 			}
 		}
-		sites, err := finder.Uses(ctx, names)
+		complete = len(names) <= maxAsked
+		sites, err := finder.Uses(ctx, names[:min(len(names), maxAsked)])
 		if err != nil {
-			return fmt.Errorf("search for users: %w", err)
+			return false, fmt.Errorf("search for users: %w", err)
 		}
 		for _, site := range sites {
 			if slices.ContainsFunc(suspects, func(s facts.Suspect) bool { return sameFamily(s.Path, site.Path) }) {
-				add(site.Path)
+				complete = add(site.Path) && complete
 			}
 		}
 	}
@@ -247,7 +255,50 @@ func (r *run) readUsers(ctx context.Context, suspects []facts.Suspect) error {
 			add(p)
 		}
 	}
-	return r.readUnits(ctx, wanted)
+	if err := r.readUnits(ctx, wanted); err != nil {
+		return false, err
+	}
+	return complete, r.readAgain(ctx, wanted)
+}
+
+// readAgain reads the manifests and the modules by which files know what they use, where these only export it again.
+func (r *run) readAgain(ctx context.Context, users []string) error {
+	for range relatedRounds {
+		var modules, next []string
+		for _, p := range users {
+			if u := r.related.units[p]; u != nil && u.facts != nil {
+				for _, imp := range u.facts.Imports {
+					modules = append(modules, imp.Module)
+				}
+			}
+		}
+		if err := r.readManifests(ctx, nil, modules); err != nil {
+			return err
+		}
+		for _, p := range users {
+			u := r.related.units[p]
+			if u == nil || u.facts == nil || path.Ext(p) == ".go" || path.Ext(p) == ".java" {
+				continue
+			}
+			for _, imp := range u.facts.Imports {
+				for _, t := range r.related.tree.Import(p, u.facts.Language, imp) {
+					base := path.Base(t)
+					if _, read := r.related.units[t]; !read && (strings.HasPrefix(base, "index.") || base == "__init__.py") && r.subject(t) == nil &&
+						!slices.Contains(next, t) && len(next) < maxUserFiles/3 {
+						next = append(next, t)
+					}
+				}
+			}
+		}
+		if len(next) == 0 {
+			return nil
+		}
+		if err := r.readUnits(ctx, next); err != nil {
+			return err
+		}
+		users = next
+	}
+	return nil
 }
 
 // about says in a phrase what happened to the file and in which language it is written.
