@@ -235,9 +235,13 @@ func (a *across) standsIn(c *change) bool {
 	if strings.Contains(text, "__getattr__") || strings.Contains(text, "globals()[") {
 		return true
 	}
+	text = exportList.ReplaceAllString(text, "$1") // what exports a name does not make it
 	q := regexp.QuoteMeta(c.name)
 	return regexp.MustCompile(`\bas\s+` + q + `\b|[{,]\s*(?:\w+\s*:\s*)?` + q + `\s*[,}]|\b` + q + `\s*(?::[^=\n]+)?=[^=>]|exports\.` + q + `\b|["']` + q + `["']`).MatchString(text)
 }
+
+// exportList is a list of names of the file itself that JavaScript exports, with what follows it on its line.
+var exportList = regexp.MustCompile(`(?m)^export\s*\{[^}]*\}\s*(;|$)`)
 
 // inherits says whether the type of a method may have it from another type: by a parent, or embedded.
 func (a *across) inherits(c *change) bool {

@@ -291,11 +291,11 @@ func (f *file) removed(gone []tested) finding.Finding {
 	}
 	x.Title = fmt.Sprintf("%d tests are removed", len(gone))
 	const most = 12
-	list := strings.Join(names[:min(len(names), most)], ", ")
+	list := "\n\n- " + strings.Join(names[:min(len(names), most)], "\n- ")
 	if len(names) > most {
-		list += fmt.Sprintf(" and %d more", len(names)-most)
+		list += fmt.Sprintf("\n- and %d more", len(names)-most)
 	}
-	x.Body = "They are not elsewhere in this change: " + list + ". If what they tested still exists, nothing checks it any more."
+	x.Body = "They are not elsewhere in this change:" + list + "\n\nIf what they tested still exists, nothing checks it any more."
 	return x
 }
 

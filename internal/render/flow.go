@@ -36,7 +36,9 @@ func (w Walkthrough) flow(b *strings.Builder) {
 	}
 	details(b, "New calls between components", func() {
 		b.WriteString("```mermaid\nsequenceDiagram\n")
+		lead := commonLead(components)
 		for i, name := range components {
+			name = name[len(lead):]
 			fmt.Fprintf(b, "    participant C%d as %s\n", i, name)
 		}
 		for _, s := range steps {
@@ -47,3 +49,14 @@ func (w Walkthrough) flow(b *strings.Builder) {
 }
 
 var oneWord = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,59}$`)
+
+// commonLead is the path, with its slash, that all components begin with, so that none of them is named by nothing else.
+func commonLead(components []string) string {
+	lead := components[0][:strings.LastIndexByte(components[0], '/')+1]
+	for _, c := range components {
+		for !strings.HasPrefix(c, lead) || len(c) == len(lead) {
+			lead = lead[:strings.LastIndexByte(strings.TrimSuffix(lead, "/"), '/')+1]
+		}
+	}
+	return lead
+}

@@ -34,6 +34,10 @@ func TestFlow(t *testing.T) {
 	if !strings.Contains(diagram, "C0->>C1: ReserveAll()\n    C1->>C2: lock()") || !strings.Contains(diagram, "as root") || strings.Count(diagram, "->>") != 2 {
 		t.Errorf("got %s", diagram)
 	}
+	deep := draw([]review.FlowStep{{From: "app/a/x", To: "app/a/y", Call: "f"}, {From: "app/a/x", To: "app/a", Call: "g"}})
+	if !strings.Contains(deep, "C0 as a/x\n") || !strings.Contains(deep, "C2 as a\n") {
+		t.Errorf("got %s", deep)
+	}
 	if got := draw(steps[:1]); strings.Contains(got, "mermaid") {
 		t.Error("one call is no flow")
 	}

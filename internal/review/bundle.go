@@ -80,7 +80,7 @@ func (r *run) bundle() {
 				continue
 			}
 			if part.Cut > 0 {
-				r.omit(s.path, fmt.Sprintf("deleted file: its last %d lines were not shown", part.Cut), true)
+				r.omit(s.path, fmt.Sprintf("the last %d lines of this deleted file were not shown", part.Cut), true)
 			}
 			for _, part := range s.split(part, room.pieces-perFile) {
 				p.pieces = append(p.pieces, piece{subject: s, part: part})

@@ -145,7 +145,10 @@ func TestBundlesByWhatBelongsTogether(t *testing.T) {
 }
 
 // repository is a whole tree that can be listed and searched.
-type repository struct{ *fakeFiles }
+type repository struct {
+	*fakeFiles
+	most int
+}
 
 func (r repository) Paths(context.Context) ([]string, error) {
 	var list []string
@@ -155,6 +158,8 @@ func (r repository) Paths(context.Context) ([]string, error) {
 	slices.Sort(list)
 	return list, nil
 }
+
+func (r repository) Affordable() int { return r.most }
 
 func (r repository) Definitions(_ context.Context, names []string) ([]review.Site, error) {
 	return r.grep("func ", names), nil
@@ -202,7 +207,7 @@ func TestSurroundingsOfTheRepository(t *testing.T) {
 		not   []string
 	}{
 		"bare": {files: f, not: []string{"defines", "calls ReserveOrder"}},
-		"searched": {files: repository{f}, want: []string{"price/price.go:3 (defines Total)", "far/tax.go:3 (defines TaxOfCountry)", "web/api.go:4 (calls ReserveOrder)", "web/api_test.go:4 (test that calls ReserveOrder)"},
+		"searched": {files: repository{fakeFiles: f}, want: []string{"price/price.go:3 (defines Total)", "far/tax.go:3 (defines TaxOfCountry)", "web/api.go:4 (calls ReserveOrder)", "web/api_test.go:4 (test that calls ReserveOrder)"},
 			not: []string{"docs/shop.md", "SECRET_"}},
 	} {
 		m := script(always(report()), always(keep))
@@ -221,6 +226,33 @@ func TestSurroundingsOfTheRepository(t *testing.T) {
 	}
 }
 
+// No more files are read beside the change than its reader affords.
+func TestReadsBesideAreBounded(t *testing.T) {
+	t.Parallel()
+	now := tree{"go.mod": "module acme\n"}
+	var imports, calls strings.Builder
+	for i := range 9 {
+		fmt.Fprintf(&imports, "import \"acme/p%d\"\n", i)
+		fmt.Fprintf(&calls, "\tp%d.Do()\n", i)
+		now[fmt.Sprintf("p%d/p.go", i)] = "package p\n\nfunc Do() {\n}\n"
+	}
+	now["a.go"] = "package a\n\n" + imports.String() + "\nfunc A() {\n" + calls.String() + "}\n"
+	c, f := between(t, tree{"go.mod": now["go.mod"]}, now)
+	for i := range c.Diff.Files {
+		if c.Diff.Files[i].NewPath == "a.go" {
+			c.Diff.Files = c.Diff.Files[i : i+1]
+			break
+		}
+	}
+	for most, want := range map[int]int{0: 9, 4: 4} {
+		m := script(always(report()), always(keep))
+		run(t, review.Deps{Model: m}, c, repository{fakeFiles: f, most: most}, review.Options{})
+		if got := strings.Count(m.of("findings")[0].Messages[1].Content, "(defines Do)"); got != want {
+			t.Errorf("of at most %d files, %d definitions", most, got)
+		}
+	}
+}
+
 // A call between directories that was not there before is a step of the flow; one alone is none.
 func TestFlow(t *testing.T) {
 	t.Parallel()
@@ -228,7 +260,7 @@ func TestFlow(t *testing.T) {
 	change := func(lines string) *review.Result {
 		now := tree{"go.mod": old["go.mod"], "price/p.go": old["price/p.go"], "web/w.go": strings.Replace(old["web/w.go"], "Show() {\n", "Show() {\n"+lines, 1)}
 		c, f := between(t, old, now)
-		return run(t, review.Deps{}, c, repository{f}, review.Options{})
+		return run(t, review.Deps{}, c, repository{fakeFiles: f}, review.Options{})
 	}
 	want := []review.FlowStep{{From: "web", To: "price", Call: "Total"}, {From: "web", To: "price", Call: "Round"}}
 	if got := change("\tprice.Total()\n\tprice.Round()\n").Flow; !slices.Equal(got, want) {

@@ -40,6 +40,9 @@ type related struct {
 	leads map[*subject][]string
 	// manifests are those that were read.
 	manifests map[string]bool
+	// left is how many more files may be read, if that is bounded.
+	bounded bool
+	left    int
 	// found are the definitions that a search gave, by name.
 	found map[string][]place
 }
@@ -50,8 +53,8 @@ func (r *run) relate(ctx context.Context) error {
 	if r.files == nil || len(r.subjects) == 0 {
 		return nil
 	}
-	if err := r.readTree(ctx); err != nil {
-		return err
+	if err := r.readTree(ctx); err != nil || !r.related.tree.Known() {
+		return err // without a listing each import would be a guess, and each guess a read
 	}
 	next := map[*subject][][]string{}
 	for _, s := range r.subjects {
@@ -102,6 +105,7 @@ func (r *run) readTree(ctx context.Context) error {
 		}
 	}
 	r.related.tree = resolve.New(paths)
+	r.related.bounded, r.related.left = lister.Affordable() > 0, lister.Affordable()
 	return r.readManifests(ctx, from, modules)
 }
 
@@ -156,8 +160,7 @@ func rootOf(ref syntax.Reference) string {
 }
 
 // firstLeads gives the files that the imports of a file lead to: first those that the added lines use, then parents,
-// then files of the same package, then the rest. Each list holds files that are wanted together or, without a listing of
-// the repository, of which the first that is there is wanted.
+// then files of the same package, then the rest.
 func (r *run) firstLeads(s *subject) [][]string {
 	language, used := s.after.Language, s.usedNames()
 	parents := map[string]bool{}
@@ -275,9 +278,6 @@ func (r *run) follow(ctx context.Context, next map[*subject][][]string) error {
 			for _, p := range list {
 				if u := r.related.units[p]; u != nil && !slices.Contains(r.related.leads[s], p) {
 					r.related.leads[s] = append(r.related.leads[s], p)
-					if !r.related.tree.Known() {
-						break
-					}
 				}
 			}
 		}
@@ -287,6 +287,10 @@ func (r *run) follow(ctx context.Context, next map[*subject][][]string) error {
 
 // readUnits reads and parses files outside the change.
 func (r *run) readUnits(ctx context.Context, paths []string) error {
+	if r.related.bounded {
+		paths = paths[:min(len(paths), r.related.left)]
+		r.related.left -= len(paths)
+	}
 	contents, err := r.readAll(ctx, paths)
 	if err != nil {
 		return err
