@@ -42,8 +42,8 @@ type attempt struct {
 	problems []repoconfig.Problem
 	// diff is the change, nil until it was read.
 	diff *diff.Diff
-	// guidelines are what the repository tells agents.
-	guidelines string
+	// guidelines are the files of guidelines that were read, by name; nil for one that is not there.
+	guidelines map[string][]byte
 	// stored is what an earlier attempt found, nil when none got so far.
 	stored *review.Result
 	mu     sync.Mutex

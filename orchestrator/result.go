@@ -1,14 +1,12 @@
 package orchestrator
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/riverqueue/river"
 
@@ -21,12 +19,6 @@ import (
 // maxSlices is how many slices of time the engine gets for one review.
 const maxSlices = 20
 
-// maxGuidelines is how much of a repository's own guidelines is put before the model, in bytes.
-const maxGuidelines = 8 << 10
-
-// guidelineFiles are where repositories keep what they tell agents; the first that is there counts.
-func guidelineFiles() []string { return []string{"AGENTS.md", "CLAUDE.md"} }
-
 // result gives what may be said about the change: what an earlier attempt found, so that a retry posts the same, or else
 // what the engine finds now.
 func (a *attempt) result(ctx context.Context) (*review.Result, error) {
@@ -34,7 +26,10 @@ func (a *attempt) result(ctx context.Context) (*review.Result, error) {
 		return a.stored, nil
 	}
 	options := a.config.Options()
-	options.Guidelines = a.guidelines
+	var err error
+	if options.Guidelines, err = review.ReadGuidelines(ctx, a.config.Reviews.Guidelines, a.guideline); err != nil {
+		return nil, err
+	}
 	book := &ledger{
 		model: a.model, book: a.store, limits: a.cfg.Limits, log: a.log, asked: a.asked, fail: a.fail,
 		installation: a.row.InstallationID, repository: a.row.RepositoryID, review: a.row.ID, fresh: a.row.Forced,
@@ -135,34 +130,45 @@ func (a *attempt) asked(ctx context.Context, answer review.ModelAnswer) error {
 	return a.fail(ctx, "model_called")
 }
 
-// readGuidelines reads what the repository tells agents, from the base branch: the first of the files that has something.
+// readGuidelines reads the files that most repositories keep their guidelines in, from the base branch, beside the
+// configuration that may name others.
 func (a *attempt) readGuidelines(ctx context.Context) error {
-	names := guidelineFiles()
+	names := review.GuidelineFiles()
 	contents := make([][]byte, len(names))
 	calls := make([]func(context.Context) error, len(names))
 	for i, name := range names {
-		calls[i] = func(ctx context.Context) error {
-			content, err := a.gh.File(ctx, a.row.Repository, a.pr.BaseRef, name)
-			if kind := github.KindOf(err); kind == github.NotFound || kind == github.TooLarge {
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("read %s: %w", name, err)
-			}
-			contents[i] = content
-			return nil
+		calls[i] = func(ctx context.Context) (err error) {
+			contents[i], err = a.readGuideline(ctx, name)
+			return err
 		}
 	}
 	if err := together(ctx, calls...); err != nil {
 		return err
 	}
-	for _, content := range contents {
-		if text := bytes.TrimSpace(content); len(text) > 0 && utf8.Valid(text) {
-			a.guidelines = cutText(string(text), maxGuidelines)
-			return nil
-		}
+	a.guidelines = map[string][]byte{}
+	for i, name := range names {
+		a.guidelines[name] = contents[i]
 	}
 	return nil
+}
+
+// guideline gives a file of guidelines, read already or now.
+func (a *attempt) guideline(ctx context.Context, name string) ([]byte, error) {
+	if content, ok := a.guidelines[name]; ok {
+		return content, nil
+	}
+	return a.readGuideline(ctx, name)
+}
+
+func (a *attempt) readGuideline(ctx context.Context, name string) ([]byte, error) {
+	content, err := a.gh.File(ctx, a.row.Repository, a.pr.BaseRef, name)
+	switch kind := github.KindOf(err); {
+	case kind == github.NotFound || kind == github.TooLarge:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return content, nil
 }
 
 // nextSlice hands the job back because its time is used up. What was answered is stored, so the next slice goes on.
@@ -179,15 +185,4 @@ func (a *attempt) nextSlice(ctx context.Context) error {
 		return fmt.Errorf("count slices: %w", err)
 	}
 	return &pause{why: "slice"}
-}
-
-// cutText shortens text to a number of bytes, at a rune.
-func cutText(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit]
 }

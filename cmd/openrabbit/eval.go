@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/openrabbit/openrabbit/internal/config"
 	"github.com/openrabbit/openrabbit/internal/diff"
 	"github.com/openrabbit/openrabbit/internal/eval"
+	"github.com/openrabbit/openrabbit/internal/render"
 	"github.com/openrabbit/openrabbit/internal/review"
 	"github.com/openrabbit/openrabbit/llmsvc"
 )
@@ -21,7 +23,7 @@ import (
 // evalFlags are what `openrabbit eval` was asked for.
 type evalFlags struct {
 	dir, checkouts, surroundings string
-	record, replay               string
+	record, replay, write        string
 	model, repository, format    string
 	only                         string
 	depth                        string
@@ -40,6 +42,7 @@ func parseEvalFlags(args []string) (evalFlags, error) {
 	flags.StringVar(&f.model, "model", "live", "live, none, silent (finds nothing: for measuring prompts), or oracle (says the golden comments and as many invented ones)")
 	flags.StringVar(&f.record, "record", "", "a folder in which the model's answers are kept")
 	flags.StringVar(&f.replay, "replay", "", "a folder from which answers are taken; a question that is not there has no answer")
+	flags.StringVar(&f.write, "write", "", "a folder in which each review is written as ID.md")
 	flags.StringVar(&f.repository, "repository", "search", "what the engine may know of the rest of a checkout: none, list (names of files) or search (names in files)")
 	flags.StringVar(&f.only, "only", "", "IDs, with commas")
 	flags.StringVar(&f.depth, "depth", "", "quick, standard or deep")
@@ -289,6 +292,11 @@ func (f evalFlags) round(ctx context.Context, p process, deps review.Deps, cases
 		if oracle != nil {
 			oracle.count(&row, result)
 		}
+		if f.write != "" {
+			if err := f.keep(c, result); err != nil {
+				return nil, err
+			}
+		}
 		if f.verbose {
 			f.tell(p.stderr, c, result, prompts, oracle)
 		}
@@ -313,6 +321,23 @@ func (f evalFlags) score(ctx context.Context, model review.Model, row *evalRow, 
 	s := eval.Count(c.pull.Golden, result.Findings, pairs, placedOnly)
 	row.Golden, row.Hit = s.Golden, s.Hit
 	return nil
+}
+
+// keep writes a review as markdown.
+func (f evalFlags) keep(c evalCase, result *review.Result) error {
+	if err := os.MkdirAll(f.write, 0o755); err != nil {
+		return err
+	}
+	file, err := os.Create(filepath.Join(f.write, c.id+".md"))
+	if err != nil {
+		return err
+	}
+	meta := render.Meta{Repository: cmp.Or(c.pull.Repository, "eval/"+c.id), Head: c.pull.Head, State: result.State()}
+	if err := writeMarkdown(file, &c.source.change.Diff, result, meta); err != nil {
+		_ = file.Close()
+		return fmt.Errorf("write %s: %w", file.Name(), err)
+	}
+	return file.Close()
 }
 
 // writeJSONFile writes a value for a later run.

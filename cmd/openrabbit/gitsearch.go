@@ -41,6 +41,9 @@ func (g gitFiles) Paths(ctx context.Context) ([]string, error) {
 	return strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 }), nil
 }
 
+// Affordable implements review.Tree: reading costs nothing here.
+func (g gitFiles) Affordable() int { return 0 }
+
 // Definitions implements review.Symbols.
 func (g gitFiles) Definitions(ctx context.Context, names []string) ([]review.Site, error) {
 	return g.search(ctx, names, func(any string) []string {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/openrabbit/openrabbit/internal/config"
+	"github.com/openrabbit/openrabbit/internal/diff"
 	"github.com/openrabbit/openrabbit/internal/finding"
 	"github.com/openrabbit/openrabbit/internal/lifecycle"
 	"github.com/openrabbit/openrabbit/internal/render"
@@ -21,7 +23,7 @@ import (
 // reviewFlags are what `openrabbit review` was asked for.
 type reviewFlags struct {
 	base, commits, diff, url string
-	format, failOn           string
+	format, failOn, depth    string
 	post, quiet              bool
 }
 
@@ -37,6 +39,7 @@ func parseReviewFlags(args []string) (reviewFlags, error) {
 	flags.StringVar(&f.diff, "diff", "", "a file with a unified diff, or - for standard input")
 	flags.StringVar(&f.format, "format", "text", "text, markdown, json or sarif")
 	flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 when there is a finding of this severity or worse: info, low, medium, high or critical")
+	flags.StringVar(&f.depth, "depth", "", "quick, standard or deep (default: what .openrabbit.yaml says, or standard)")
 	flags.BoolVar(&f.post, "post", false, "post the review on the pull request")
 	flags.BoolVar(&f.quiet, "quiet", false, "print no progress")
 	words, err := parse(flags, args, 1)
@@ -62,6 +65,9 @@ func parseReviewFlags(args []string) (reviewFlags, error) {
 	case "text", "markdown", "json", "sarif":
 	default:
 		return f, usageError{fmt.Sprintf("openrabbit review: --format %q: want text, markdown, json or sarif", f.format)}
+	}
+	if f.depth != "" && !slices.Contains(review.Depths(), review.Depth(f.depth)) {
+		return f, usageError{fmt.Sprintf("openrabbit review: --depth %q: want quick, standard or deep", f.depth)}
 	}
 	if f.failOn != "" {
 		if _, err := finding.ParseSeverity(f.failOn); err != nil {
@@ -106,11 +112,21 @@ func (f reviewFlags) run(ctx context.Context, p process) error {
 	for _, problem := range problems {
 		fmt.Fprintf(p.stderr, "%s:%d: %s\n", configName, problem.Line, problem.Message)
 	}
+	options := repo.Options()
+	options.Guidelines, err = review.ReadGuidelines(ctx, repo.Reviews.Guidelines, func(ctx context.Context, name string) ([]byte, error) {
+		return source.files.Read(ctx, diff.Old, name)
+	})
+	if err != nil {
+		return err
+	}
+	if f.depth != "" {
+		options.Depth = review.Depth(f.depth)
+	}
 	e := localEngine{llm: llm, stderr: p.stderr, progress: f.progress(p.stderr)}
 	result := &review.Result{}
 	if len(source.change.Diff.Files) == 0 {
 		fmt.Fprintln(p.stderr, "nothing has changed")
-	} else if result, err = e.review(ctx, source, repo.Options()); err != nil {
+	} else if result, err = e.review(ctx, source, options); err != nil {
 		return err
 	}
 	addOmissions(result, source.omissions)

@@ -197,7 +197,7 @@ func TestDomainIsPure(t *testing.T) {
 	thirdParty := []string{"github.com/go-enry/go-enry/v2", "github.com/go-enry/go-oniguruma", "github.com/bmatcuk/doublestar/v4"}
 	order := map[string][]string{
 		"diff": {}, "syntax": {"diff"}, "resolve": {"syntax"}, "eval": {"diff", "finding"}, "finding": {"diff", "syntax"}, "prompt": {"diff", "syntax", "finding"},
-		"facts": {"diff", "syntax", "finding"},
+		"facts": {"diff", "syntax", "finding", "resolve"},
 	}
 	for _, p := range ours(pkgs) {
 		if _, name := layer(p.ImportPath); name != "domain" {

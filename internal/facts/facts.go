@@ -1,5 +1,6 @@
 // Package facts finds what is wrong with a change without asking a model: syntax errors it introduces, conflict markers
-// it leaves, credentials it commits, characters it hides.
+// it leaves, credentials it commits, characters it hides; and over the change as a whole, calls that it breaks and tests
+// that it takes away or switches off.
 //
 // It promises precision before number: a fact is reported only when it is on a line the change adds (or, for a syntax
 // error, when the file was sound before), and whoever reads it needs no tool to see that it is so. It is pure: what it

@@ -118,6 +118,7 @@ func (w Walkthrough) render(r room) string {
 		w.summary(&b, r)
 		w.beyond(&b, place.Beyond, r)
 		w.changes(&b, r)
+		w.flow(&b)
 		w.omissions(&b, r)
 		w.footer(&b)
 	}

@@ -46,6 +46,11 @@ type Reviews struct {
 	Include, Exclude []string
 	// Instructions are guidance for the files that match a glob. Key: reviews.path_instructions.
 	Instructions []Instruction
+	// Guidelines are files of the base branch that say how code is written here; the reviewer is given what they say.
+	// Default: AGENTS.md, CLAUDE.md, CONTRIBUTING.md, those that are there. Key: reviews.guidelines.
+	Guidelines []string
+	// Depth is how much looking a review is worth: quick, standard (the default) or deep. Key: reviews.depth.
+	Depth review.Depth
 	// MinSeverity hides findings that are less severe. Default: low. Key: reviews.min_severity.
 	MinSeverity finding.Severity
 	// MinConfidence hides findings the reviewer is less sure of, from 0 (show all) to 1. Default: 0.5.
@@ -83,6 +88,8 @@ func Default() Config {
 	return Config{
 		Enabled: true,
 		Reviews: Reviews{
+			Guidelines:    review.GuidelineFiles(),
+			Depth:         review.Standard,
 			MinSeverity:   finding.Low,
 			MinConfidence: 0.5,
 			MaxComments:   10,
@@ -97,6 +104,7 @@ func (c Config) Options() review.Options {
 		Include:       c.Reviews.Include,
 		Exclude:       c.Reviews.Exclude,
 		Language:      c.Language,
+		Depth:         c.Reviews.Depth,
 		MinSeverity:   c.Reviews.MinSeverity,
 		MinConfidence: c.Reviews.MinConfidence,
 		MaxComments:   c.Reviews.MaxComments,

@@ -2,6 +2,7 @@ package repoconfig
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"regexp"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/openrabbit/openrabbit/internal/finding"
+	"github.com/openrabbit/openrabbit/internal/review"
 )
 
 // Bounds of what the file may say.
@@ -17,6 +19,7 @@ const (
 	maxList         = 200
 	maxInstructions = 8 << 10
 	maxName         = 200
+	maxGuidelines   = 10
 )
 
 // languageName keeps prose for the model out of a key that ends in a sentence of ours.
@@ -70,6 +73,8 @@ func (d *decoder) reviews(n *yaml.Node, path string, r *Reviews) {
 		},
 		"path_filters":      func(n *yaml.Node, path string) { d.filters(n, path, r) },
 		"path_instructions": func(n *yaml.Node, path string) { d.instructions(n, path, r) },
+		"guidelines":        func(n *yaml.Node, path string) { d.files(n, path, &r.Guidelines) },
+		"depth":             func(n *yaml.Node, path string) { d.depth(n, path, &r.Depth) },
 		"min_severity":      func(n *yaml.Node, path string) { d.severity(n, path, "", &r.MinSeverity) },
 		"min_confidence":    func(n *yaml.Node, path string) { d.fraction(n, path, &r.MinConfidence) },
 		"max_comments":      func(n *yaml.Node, path string) { d.integer(n, path, 0, 50, &r.MaxComments) },
@@ -160,6 +165,35 @@ func (d *decoder) severity(n *yaml.Node, path, none string, to *finding.Severity
 		return
 	}
 	*to = v
+}
+
+func (d *decoder) depth(n *yaml.Node, path string, to *review.Depth) {
+	s, ok := text(n)
+	depth := review.Depth(strings.ToLower(s))
+	if !ok || !slices.Contains(review.Depths(), depth) {
+		d.wrong(n, path, "quick, standard or deep")
+		return
+	}
+	*to = depth
+}
+
+// files reads a list of paths of the repository. An empty list is one: nothing is wanted then.
+func (d *decoder) files(n *yaml.Node, path string, to *[]string) {
+	list := []string{}
+	before := len(d.problems)
+	d.strings(n, path, func(item *yaml.Node, s string) {
+		switch {
+		case len(list) == maxGuidelines:
+			d.complain(item, "%s has more than %d entries; the rest is ignored", quoteKey(path), maxGuidelines)
+		case len(s) > maxName || !fs.ValidPath(s) || s == "." || strings.ContainsAny(s, "\\*?[{"):
+			d.complain(item, "%s: %s is no path of a file from the root; this entry is ignored", quoteKey(path), quoteKey(s))
+		default:
+			list = append(list, s)
+		}
+	})
+	if len(list) > 0 || len(d.problems) == before {
+		*to = list
+	}
 }
 
 func (d *decoder) language(n *yaml.Node, path string, to *string) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openrabbit/openrabbit/internal/finding"
 	"github.com/openrabbit/openrabbit/internal/repoconfig"
+	"github.com/openrabbit/openrabbit/internal/review"
 )
 
 const everything = `# how this repository is reviewed
@@ -28,6 +29,8 @@ reviews:
       instructions: |
         Errors are wrapped.
         Contexts come first.
+  guidelines: [docs/style.md]
+  depth: Deep
   min_severity: medium
   min_confidence: 0.7
   max_comments: 0
@@ -51,6 +54,8 @@ func TestParseEverything(t *testing.T) {
 			Include:       []string{"src/**"},
 			Exclude:       []string{"src/legacy/**"},
 			Instructions:  []repoconfig.Instruction{{Path: "**/*.go", Instructions: "Errors are wrapped.\nContexts come first."}},
+			Guidelines:    []string{"docs/style.md"},
+			Depth:         review.Deep,
 			MinSeverity:   finding.Medium,
 			MinConfidence: 0.7,
 			MaxComments:   0,

@@ -19,7 +19,8 @@ func (t *Tree) goPackage(_, module string) []string {
 	if best == "" {
 		return nil
 	}
-	dir := path.Join(t.modules[best], strings.TrimPrefix(module, best))
+	// The root is "." as path.Dir says it.
+	dir := path.Join(".", t.modules[best], strings.TrimPrefix(strings.TrimPrefix(module, best), "/"))
 	var list []string
 	for _, p := range t.dirs[dir] {
 		if strings.HasSuffix(p, ".go") && !strings.HasSuffix(p, "_test.go") {
@@ -120,7 +121,7 @@ func (t *Tree) workspace(module string) string {
 	if best == "" {
 		return ""
 	}
-	dir, rest := t.packages[best], strings.TrimPrefix(module, best)
+	dir, rest := t.packages[best], strings.TrimPrefix(strings.TrimPrefix(module, best), "/")
 	for _, base := range []string{path.Join(dir, rest), path.Join(dir, "src", rest)} {
 		for _, file := range scriptFiles(base) {
 			if t.files[file] {

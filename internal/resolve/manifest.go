@@ -10,7 +10,7 @@ import (
 )
 
 // maxManifests bounds the manifests that are worth reading.
-const maxManifests = 24
+const maxManifests = 60
 
 // Manifests gives the manifests that say how the imports of some files are to be read: go.mod of each directory above
 // one, and package.json of the packages that the modules they import may name. The nearest to the root come first.
@@ -54,7 +54,7 @@ func (t *Tree) Manifests(from []string, modules []string) []string {
 		}
 	}
 	for _, p := range t.bases["go.mod"] { // a module imports its neighbours
-		if len(t.bases["go.mod"]) <= maxManifests/2 && len(from) > 0 && slices.ContainsFunc(from, func(f string) bool { return strings.HasSuffix(f, ".go") }) {
+		if len(t.bases["go.mod"]) <= 12 && len(from) > 0 && slices.ContainsFunc(from, func(f string) bool { return strings.HasSuffix(f, ".go") }) {
 			add(p)
 		}
 	}

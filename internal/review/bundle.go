@@ -67,39 +67,54 @@ func (r *run) roomBeside(b *bundle) int {
 	return min(room.surroundings+free, max(room.surroundings, (room.pieces+room.surroundings)/3))
 }
 
-// bundle packs the shown parts of all files into as few prompts as hold them, in the order of the diff, which keeps
-// directories together. A file that is too large for one is split between them.
+// bundle packs the shown parts of all files into as few prompts as hold them, with files that belong together in one. A
+// file that is too large for one is split between them.
 func (r *run) bundle() {
 	room := r.room()
+	var parcels []parcel
 	for _, s := range r.subjects {
-		var pieces []piece
-		whole := 0
+		p := parcel{subject: s, tokens: perFile}
 		for _, w := range s.windows() {
-			p := s.part(w)
-			if len(p.Lines) == 0 {
+			part := s.part(w)
+			if len(part.Lines) == 0 {
 				continue
 			}
-			if p.Cut > 0 {
-				r.omit(s.path, fmt.Sprintf("deleted file: its last %d lines were not shown", p.Cut), true)
+			if part.Cut > 0 {
+				r.omit(s.path, fmt.Sprintf("the last %d lines of this deleted file were not shown", part.Cut), true)
 			}
-			for _, p := range s.split(p, room.pieces-perFile) {
-				pieces = append(pieces, piece{subject: s, part: p})
-				whole += tokens(p)
+			for _, part := range s.split(part, room.pieces-perFile) {
+				p.pieces = append(p.pieces, piece{subject: s, part: part})
+				p.tokens += tokens(part)
 			}
 		}
-		if len(pieces) == 0 {
+		if len(p.pieces) == 0 {
 			r.omit(s.path, "none of its lines could be shown", false)
 			continue
 		}
-		if last := r.lastBundle(); last == nil || last.tokens+whole+perFile > room.pieces {
-			r.bundles = append(r.bundles, &bundle{})
+		parcels = append(parcels, p)
+	}
+	for _, group := range r.grouped(parcels, room.pieces) {
+		whole := 0
+		for _, p := range group {
+			whole += p.tokens
 		}
-		for _, p := range pieces {
-			r.put(p, room.pieces)
+		r.begin(whole, room.pieces)
+		for _, p := range group {
+			r.begin(p.tokens, room.pieces)
+			for _, piece := range p.pieces {
+				r.put(piece, room.pieces)
+			}
 		}
 	}
 	r.limitBundles()
 	r.noteGuidance(room)
+}
+
+// begin starts a bundle for what would fit whole into an empty one and does not fit into the last.
+func (r *run) begin(need, room int) {
+	if last := r.lastBundle(); last == nil || last.tokens+need > room && last.tokens > 0 {
+		r.bundles = append(r.bundles, &bundle{})
+	}
 }
 
 func (r *run) lastBundle() *bundle {

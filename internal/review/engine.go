@@ -35,6 +35,7 @@ type Engine struct {
 	log      *slog.Logger
 	parallel int
 	prompts  *prompt.Set
+	leaks    leaks
 	vendored []pattern
 }
 
@@ -47,7 +48,12 @@ func NewEngine(d Deps) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make review engine: %w", err)
 	}
+	known, err := newLeaks(prompts)
+	if err != nil {
+		return nil, fmt.Errorf("make review engine: %w", err)
+	}
 	e := &Engine{
+		leaks:  known,
 		parser: d.Parser, secrets: d.Secrets, model: d.Model, recall: d.Recall,
 		log: d.Log, parallel: d.Parallel, prompts: prompts, vendored: vendoredPatterns(),
 	}
@@ -80,7 +86,9 @@ func (e *Engine) Run(ctx context.Context, change Change, files Files, options Op
 	if err := r.relate(ctx); err != nil {
 		return nil, err
 	}
-	r.findFacts()
+	if err := r.findFacts(ctx); err != nil {
+		return nil, err
+	}
 	if len(r.subjects) == 0 {
 		return r.finish(), nil
 	}

@@ -162,8 +162,9 @@ type fakeParser struct {
 }
 
 var (
-	fakeFunc = regexp.MustCompile(`^func (\w+)\(`)
-	fakeCall = regexp.MustCompile(`(\w+)\(`)
+	fakeFunc   = regexp.MustCompile(`^func (\w+)\(`)
+	fakeCall   = regexp.MustCompile(`(?:(\w+)\.)?(\w+)\(`)
+	fakeImport = regexp.MustCompile(`^import "(.+)"$`)
 )
 
 func (p *fakeParser) Analyze(_ context.Context, sources []syntax.Source) ([]syntax.Analysis, error) {
@@ -192,11 +193,14 @@ func (p *fakeParser) outline(s syntax.Source) syntax.Facts {
 		at := syntax.Range{StartLine: i + 1, EndLine: i + 1, StartByte: i, EndByte: i + 1}
 		if m := fakeFunc.FindStringSubmatch(line); m != nil {
 			open = len(f.Symbols)
-			f.Symbols = append(f.Symbols, syntax.Symbol{Name: m[1], Kind: syntax.Function, Range: at, Signature: strings.TrimSuffix(line, " {"), Parent: -1, MinArguments: -1, MaxArguments: -1})
+			f.Symbols = append(f.Symbols, syntax.Symbol{Name: m[1], Kind: syntax.Function, Range: at, Signature: strings.TrimSuffix(line, " {"), NameRange: at, Parent: -1, MinArguments: -1, MaxArguments: -1})
 		} else if open >= 0 {
 			for _, m := range fakeCall.FindAllStringSubmatch(line, -1) {
-				f.References = append(f.References, syntax.Reference{Name: m[1], Kind: syntax.Call, Range: at, Enclosing: open})
+				f.References = append(f.References, syntax.Reference{Name: m[2], Receiver: m[1], Kind: syntax.Call, Range: at, Enclosing: open, Arguments: -1})
 			}
+		}
+		if m := fakeImport.FindStringSubmatch(line); m != nil {
+			f.Imports = append(f.Imports, syntax.Import{Module: m[1], Range: at})
 		}
 		if line == "}" && open >= 0 {
 			f.Symbols[open].Range.EndLine, f.Symbols[open].Range.EndByte = i+1, i+1

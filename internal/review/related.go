@@ -38,18 +38,23 @@ type related struct {
 	units map[string]*unit
 	// leads are, for a file under review, the files that it leads to, the nearest first.
 	leads map[*subject][]string
+	// manifests are those that were read.
+	manifests map[string]bool
+	// left is how many more files may be read, if that is bounded.
+	bounded bool
+	left    int
 	// found are the definitions that a search gave, by name.
 	found map[string][]place
 }
 
 // relate follows the imports of the files under review.
 func (r *run) relate(ctx context.Context) error {
-	r.related = related{units: map[string]*unit{}, leads: map[*subject][]string{}, found: map[string][]place{}, tree: resolve.New(nil)}
+	r.related = related{units: map[string]*unit{}, leads: map[*subject][]string{}, found: map[string][]place{}, manifests: map[string]bool{}, tree: resolve.New(nil)}
 	if r.files == nil || len(r.subjects) == 0 {
 		return nil
 	}
-	if err := r.readTree(ctx); err != nil {
-		return err
+	if err := r.readTree(ctx); err != nil || !r.related.tree.Known() {
+		return err // without a listing each import would be a guess, and each guess a read
 	}
 	next := map[*subject][][]string{}
 	for _, s := range r.subjects {
@@ -100,12 +105,19 @@ func (r *run) readTree(ctx context.Context) error {
 		}
 	}
 	r.related.tree = resolve.New(paths)
-	manifests := r.related.tree.Manifests(from, modules)
+	r.related.bounded, r.related.left = lister.Affordable() > 0, lister.Affordable()
+	return r.readManifests(ctx, from, modules)
+}
+
+// readManifests reads what says how the imports of some files are to be read, what was read already excepted.
+func (r *run) readManifests(ctx context.Context, from, modules []string) error {
+	manifests := slices.DeleteFunc(r.related.tree.Manifests(from, modules), func(p string) bool { return r.related.manifests[p] })
 	contents, err := r.readAll(ctx, manifests)
 	if err != nil {
 		return err
 	}
 	for i, p := range manifests {
+		r.related.manifests[p] = true
 		r.related.tree.AddManifest(p, contents[i])
 	}
 	return nil
@@ -148,8 +160,7 @@ func rootOf(ref syntax.Reference) string {
 }
 
 // firstLeads gives the files that the imports of a file lead to: first those that the added lines use, then parents,
-// then files of the same package, then the rest. Each list holds files that are wanted together or, without a listing of
-// the repository, of which the first that is there is wanted.
+// then files of the same package, then the rest.
 func (r *run) firstLeads(s *subject) [][]string {
 	language, used := s.after.Language, s.usedNames()
 	parents := map[string]bool{}
@@ -267,9 +278,6 @@ func (r *run) follow(ctx context.Context, next map[*subject][][]string) error {
 			for _, p := range list {
 				if u := r.related.units[p]; u != nil && !slices.Contains(r.related.leads[s], p) {
 					r.related.leads[s] = append(r.related.leads[s], p)
-					if !r.related.tree.Known() {
-						break
-					}
 				}
 			}
 		}
@@ -279,6 +287,10 @@ func (r *run) follow(ctx context.Context, next map[*subject][][]string) error {
 
 // readUnits reads and parses files outside the change.
 func (r *run) readUnits(ctx context.Context, paths []string) error {
+	if r.related.bounded {
+		paths = paths[:min(len(paths), r.related.left)]
+		r.related.left -= len(paths)
+	}
 	contents, err := r.readAll(ctx, paths)
 	if err != nil {
 		return err

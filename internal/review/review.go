@@ -35,11 +35,12 @@ type Files interface {
 	Read(ctx context.Context, side diff.Side, path string) ([]byte, error)
 }
 
-// Tree is what Files may know besides: which files there are. With it imports are followed to the files they lead to;
-// without it only those whose path follows from the import.
+// Tree is what Files may know besides: which files there are. With it imports are followed to the files they lead to.
 type Tree interface {
 	// Paths lists the files of the new side. nil means that it is not known.
 	Paths(ctx context.Context) ([]string, error)
+	// Affordable is how many files beside the change may be read for one review, 0 for as many as help.
+	Affordable() int
 }
 
 // Symbols is what Files may know besides: where names stand in the whole repository, by a symbol graph or by searching
@@ -257,6 +258,8 @@ type FileSummary struct {
 type Result struct {
 	Summary string        `json:"summary"`
 	Changes []FileSummary `json:"changes"`
+	// Flow are the calls between components that the change adds, empty when it adds hardly any.
+	Flow []FlowStep `json:"flow,omitempty"`
 	// Risk is the model's one-line risk, empty without a model.
 	Risk string `json:"risk"`
 	// Findings are ranked, best first. The first Options.MaxComments with an anchor are comments.

@@ -143,7 +143,7 @@ func (r *run) withoutModel(why string) {
 	if why = strings.TrimSuffix(strings.TrimSpace(why), "."); why == "" || strings.EqualFold(why, none) {
 		why = none
 	}
-	r.note(fmt.Sprintf("%s: only what can be known without one was checked (syntax errors, credentials, conflict markers, hidden characters). "+
+	r.note(fmt.Sprintf("%s: only what can be known without one was checked (syntax errors, broken calls, tests that were removed or switched off, credentials, conflict markers, hidden characters). "+
 		"To have the change itself reviewed, set OPENAI_API_KEY, or OPENAI_BASE_URL for any OpenAI-compatible server, and OPENRABBIT_MODEL_MAIN.", capital(why)))
 	for _, s := range r.subjects {
 		r.result.Changes = append(r.result.Changes, FileSummary{Path: s.path, What: capital(s.happened()) + "."})
@@ -165,6 +165,7 @@ func (r *run) finish() *Result {
 	finding.Rank(kept)
 	res := r.result
 	res.Findings = kept
+	res.Flow = r.flow()
 	res.Models = slices.Sorted(maps.Keys(r.models))
 	for _, why := range slices.Sorted(maps.Keys(r.failures)) {
 		r.note(why)

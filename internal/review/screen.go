@@ -16,8 +16,10 @@ const (
 	maxVerified = 60
 	// leastVerified is how many of each bundle are, however many bundles there are.
 	leastVerified = 4
-	maxTitle      = 200
-	maxBody       = 8 << 10
+	// maxEntries is how many entries of one answer are looked at. Those that do not stand push out none that do.
+	maxEntries = 60
+	maxTitle   = 200
+	maxBody    = 8 << 10
 )
 
 // Why a candidate was cut, as Result.Dropped counts it.
@@ -28,6 +30,7 @@ const (
 	dropThreshold = "below_threshold"
 	dropRepeat    = "repeat" // says what another one says
 	dropLimit     = "over_limit"
+	dropLeak      = "recites_prompt"
 	dropNoise     = "praise_or_style"
 	dropOutvoted  = "outvoted" // reported by one look of several, which was not sure
 	dropRefuted   = "refuted"
@@ -45,12 +48,12 @@ type claim struct {
 // screen cuts what needs no verdict to be cut, and gives the rest ranked, at most so many. All it cuts is counted.
 func (r *run) screen(all []candidate, most int) (claims []claim, dropped map[string]int) {
 	dropped = map[string]int{}
-	perAnswer := map[*bundle]int{}
+	entries, standing := map[*bundle]int{}, map[*bundle]int{}
 	var found []finding.Finding
 	var passes []int
 	from := map[string]*bundle{}
 	for _, c := range all {
-		if perAnswer[c.bundle]++; perAnswer[c.bundle] > maxFindings*max(1, r.looks()) {
+		if entries[c.bundle]++; entries[c.bundle] > maxEntries*r.looks() {
 			dropped[dropLimit]++
 			continue
 		}
@@ -62,7 +65,10 @@ func (r *run) screen(all []candidate, most int) (claims []claim, dropped map[str
 			dropped[dropThreshold]++
 		case slices.ContainsFunc(r.facts, func(fact finding.Finding) bool { return finding.Same(fact, f) }):
 			dropped[dropRepeat]++
+		case standing[c.bundle] == maxFindings*r.looks():
+			dropped[dropLimit]++
 		default:
+			standing[c.bundle]++
 			found, passes = append(found, f), append(passes, c.pass)
 			if key := f.Path + "\x00" + f.Title; from[key] == nil {
 				from[key] = c.bundle
@@ -135,12 +141,15 @@ func agree(a, b *finding.Finding) bool {
 func (r *run) stand(c candidate) (f finding.Finding, why string) {
 	f = finding.Finding{
 		Severity: finding.Medium, Category: finding.Bug, Source: finding.FromModel,
-		Title: oneLine(clip(c.Title, maxTitle)), Body: clip(c.Body, maxBody), Confidence: confidence(c.Confidence),
+		Title: plainTitle(clip(c.Title, maxTitle)), Body: clip(c.Body, maxBody), Confidence: confidence(c.Confidence),
 	}
 	if c.invalid || f.Title == "" || f.Body == "" {
 		return f, dropInvalid
 	}
-	if noise(f.Title) {
+	switch {
+	case r.leaks.in(f.Title, f.Body, c.Suggestion):
+		return f, dropLeak
+	case noise(f.Title):
 		return f, dropNoise
 	}
 	if s, err := finding.ParseSeverity(c.Severity); err == nil {
@@ -270,6 +279,17 @@ func confidence(f float64) float64 {
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// plainTitle takes the marks of a heading or of emphasis off a title, which is shown as one.
+func plainTitle(s string) string {
+	s = strings.TrimSpace(strings.TrimLeft(oneLine(s), "# "))
+	for _, mark := range []string{"**", "__"} {
+		if inner, ok := strings.CutPrefix(s, mark); ok && strings.Count(inner, mark) == 1 {
+			s = strings.Replace(inner, mark, "", 1)
+		}
+	}
+	return strings.TrimSpace(s)
+}
 
 // lesser gives the milder of two severities, of which one may not be said.
 func lesser(a, b finding.Severity) finding.Severity {

@@ -39,6 +39,9 @@ func (r *run) summarize(ctx context.Context) (*summary, Outcome, error) {
 		}
 		return nil, answer.Outcome, nil
 	}
+	if r.leaks.in(s.Summary, s.Risk) {
+		return nil, OutcomeInvalid, nil
+	}
 	return &s, OutcomeOK, nil
 }
 
@@ -125,7 +128,7 @@ func (r *run) take(s *summary, outcome Outcome) {
 	what := map[string]string{}
 	for _, c := range s.Changes {
 		f := r.change.Diff.File(c.Path)
-		if text := clip(c.What, maxWhat); f != nil && text != "" && what[f.Path()] == "" {
+		if text := clip(c.What, maxWhat); f != nil && text != "" && what[f.Path()] == "" && !r.leaks.in(text) {
 			what[f.Path()] = text
 		}
 	}
