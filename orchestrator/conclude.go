@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/openrabbit/openrabbit/internal/github"
 	"github.com/openrabbit/openrabbit/internal/post"
@@ -19,6 +20,12 @@ func (a *attempt) ensureCheckRun(ctx context.Context) error {
 	if a.row.CheckRunID != 0 {
 		return nil
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// To cut the request when a newer revision arrives would leave a check run that nobody knows of.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
 	id, err := a.openCheckRun(ctx, a.gh, a.row, a.resumed)
 	switch {
 	case github.KindOf(err) == github.Forbidden:
@@ -130,7 +137,7 @@ func endOutput(row store.Review, end ending) github.CheckOutput {
 
 // tidy closes the check run of a review that somebody else ended while it was ours.
 func (a *attempt) tidy(ctx context.Context) {
-	if a.row.CheckRunID == 0 || a.row.State != review.Superseded && a.row.State != review.Cancelled {
+	if a.row.State != review.Superseded && a.row.State != review.Cancelled {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
@@ -147,11 +154,33 @@ func (o *Orchestrator) closeSuperseded(ctx context.Context, row store.Review) {
 		return
 	}
 	for _, old := range open {
-		if err := o.showEnd(ctx, old, ending{state: old.State, reason: readable(old.Reason)}); err != nil {
+		if err := o.closeCheckRun(ctx, old); err != nil {
 			o.log.WarnContext(ctx, "superseded check run not closed", telemetry.KeyReview, old.ID, telemetry.KeyError, err)
 			return
 		}
 	}
+}
+
+// closeCheckRun closes the check run of one review that was superseded or cancelled. When the row has none, the worker
+// may have died while it made it, so it is looked for by the review's id. That there is none is believed once a request
+// under way would have shown.
+func (o *Orchestrator) closeCheckRun(ctx context.Context, old store.Review) error {
+	if old.CheckRunID == 0 {
+		run, found, err := o.installation(old.InstallationID).FindCheckRun(ctx, old.Repository, old.Head, old.ID)
+		switch {
+		case withoutChecks(err) != nil:
+			return err
+		case err == nil && !found && time.Since(old.EndedAt) < o.cfg.Settle:
+			return nil
+		case err != nil, !found:
+			return o.store.CloseCheckRun(ctx, old.ID)
+		}
+		if err := o.store.SetCheckRun(ctx, old.ID, run.ID); err != nil {
+			return err
+		}
+		old.CheckRunID = run.ID
+	}
+	return o.showEnd(ctx, old, ending{state: old.State, reason: readable(old.Reason)})
 }
 
 // readable gives the store's reasons in a reader's words.

@@ -109,7 +109,7 @@ func (s *sweeper) job(ctx context.Context, job *rivertype.JobRow) error {
 		return s.conclude(ctx, row, ending{state: review.Cancelled, reason: reasonJobCancelled})
 	case !row.State.Terminal():
 		return s.conclude(ctx, row, ending{state: review.Failed, reason: reasonWorkersDied})
-	case row.CheckRunID != 0 && (row.State == review.Superseded || row.State == review.Cancelled):
+	case row.State == review.Superseded || row.State == review.Cancelled:
 		s.closeSuperseded(ctx, row)
 	}
 	return nil

@@ -63,12 +63,13 @@ func (s *Store) CloseCheckRun(ctx context.Context, id review.ID) error {
 	return s.update(ctx, "close check run", id, `check_run_closed_at = now()`)
 }
 
-// SupersededCheckRuns lists the reviews of a pull request that were superseded or cancelled and whose check run is
-// still open on GitHub, for the next worker to close.
+// SupersededCheckRuns lists the reviews of a pull request that were superseded or cancelled and whose check run is, or
+// may be, still open on GitHub, for the next worker to close. Of a review that was begun it may be there without the row
+// knowing its id.
 func (s *Store) SupersededCheckRuns(ctx context.Context, repository review.RepositoryID, number int) ([]Review, error) {
 	rows, err := s.db.Pool().Query(ctx, `SELECT `+reviewColumns+` FROM reviews r JOIN repositories p ON p.id = r.repository_id
 		WHERE r.repository_id = $1 AND r.number = $2 AND r.state IN ('superseded', 'cancelled')
-			AND r.check_run_id IS NOT NULL AND r.check_run_closed_at IS NULL ORDER BY r.created_at`, int64(repository), number)
+			AND (r.check_run_id IS NOT NULL OR r.started_at IS NOT NULL) AND r.check_run_closed_at IS NULL ORDER BY r.created_at`, int64(repository), number)
 	if err != nil {
 		return nil, fmt.Errorf("list superseded check runs: %w", err)
 	}
