@@ -95,7 +95,7 @@ func unanswered(sources []syntax.Source, open map[uint64]bool, answers []syntax.
 func (c *ParserClient) stream(ctx context.Context, sources []syntax.Source, open map[uint64]bool, answers []syntax.Analysis) error {
 	ctx, cancel := context.WithTimeout(ctx, parserCallTimeout)
 	defer cancel()
-	stream, err := c.parser.AnalyzeFiles(ctx)
+	stream, err := c.parser.AnalyzeFiles(ctx, rpc.ReadsRaw())
 	if err != nil {
 		return err
 	}

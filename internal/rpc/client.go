@@ -105,7 +105,6 @@ func dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDefaultCallOptions(
-			grpc.ForceCodecV2(newCodec()),
 			grpc.MaxCallRecvMsgSize(cfg.MaxMessageBytes),
 			grpc.MaxCallSendMsgSize(cfg.MaxMessageBytes),
 			// A request larger than this buffer is not tried again; gRPC's own has 256 KiB.

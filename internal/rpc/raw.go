@@ -3,6 +3,7 @@ package rpc
 import (
 	"fmt"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
@@ -19,6 +20,9 @@ type Raw struct {
 type codec struct{ encoding.CodecV2 }
 
 var _ encoding.CodecV2 = codec{}
+
+// ReadsRaw lets a call send and receive Raw, whatever its connection was made with.
+func ReadsRaw() grpc.CallOption { return grpc.ForceCodecV2(newCodec()) }
 
 func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }
 

@@ -164,7 +164,7 @@ func analyze(ctx context.Context, client parserv1.ParserServiceClient, files []f
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	begun := time.Now()
-	stream, err := client.AnalyzeFiles(ctx)
+	stream, err := client.AnalyzeFiles(ctx, rpc.ReadsRaw())
 	if err != nil {
 		return 0, err
 	}
