@@ -29,8 +29,10 @@ func life(dice *rand.Rand) (steps []step, head string, open bool) {
 	open = true
 	pushes(5)
 	for range dice.IntN(3) {
-		// A closing and a reopening in one second say nothing about which was first.
-		second += 1 - dice.IntN(2)*b2i(open && steps[len(steps)-1].action != "reopened")
+		// A closing may share a second with a push, but not with a reopening: those say nothing about which was first.
+		if !open || steps[len(steps)-1].action == "reopened" || dice.IntN(2) == 0 {
+			second++
+		}
 		if open {
 			steps = append(steps, step{"closed", second, "", head})
 			open = false

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -57,12 +56,12 @@ type redeliverPass struct {
 func (w *redeliverWorker) Work(ctx context.Context, _ *river.Job[queue.RedeliverArgs]) error {
 	p := &redeliverPass{redeliverWorker: w, until: time.Now().Add(w.cfg.JobTimeout - w.cfg.reserve())}
 	more, err := p.run(ctx)
-	if p.missing > 0 || p.asked > 0 || err != nil {
-		w.log.InfoContext(ctx, "looked for missed deliveries", "pages", p.read, "missing", p.missing, "asked_for", p.asked,
-			"goes_on", more, telemetry.KeyError, err)
+	if p.missing > 0 || p.asked > 0 {
+		w.log.InfoContext(ctx, "looked for missed deliveries", "pages", p.read, "missing", p.missing, "asked_for", p.asked, "goes_on", more)
 	}
 	switch wait, limited := retryAfter(err); {
 	case limited:
+		w.log.WarnContext(ctx, "search for missed deliveries waits for github", "wait", wait, telemetry.KeyError, err)
 		return river.JobSnooze(wait)
 	case errors.Is(err, store.ErrScanMoved):
 		return nil
@@ -101,7 +100,7 @@ func (p *redeliverPass) settle(ctx context.Context) error {
 	}
 	p.metrics.missed.WithLabelValues("restored").Add(float64(done.Restored))
 	p.metrics.missed.WithLabelValues("lost").Add(float64(len(done.Lost)))
-	for guid := range slices.Values(done.Lost) {
+	for _, guid := range done.Lost {
 		p.log.ErrorContext(ctx, "delivery lost: GitHub keeps it no longer, and it never came", telemetry.KeyDelivery, guid)
 	}
 	return nil
@@ -113,9 +112,10 @@ func (p *redeliverPass) scan(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for time.Now().Before(p.until) {
+	for again := false; time.Now().Before(p.until); {
 		page, next, err := p.hooks.Sendings(ctx, scan.Cursor)
-		if scan.Cursor != "" && refusedCursor(err) || scan.Pages >= maxScanPages {
+		if !again && (scan.Cursor != "" && refusedCursor(err) || scan.Pages >= maxScanPages) {
+			again = true // once in an attempt: the next one comes after a pause
 			p.log.WarnContext(ctx, "list of deliveries is read from its beginning again", "pages", scan.Pages, telemetry.KeyError, err)
 			if scan, err = p.store.RestartScan(ctx, scan); err != nil {
 				return false, err

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -407,6 +406,24 @@ func TestAskingHasAnEnd(t *testing.T) {
 	}
 }
 
+func TestAGitHubThatKnowsNoCursorIsNotAskedForEver(t *testing.T) {
+	t.Parallel()
+	p := newHookPost(t)
+	for i := range 250 {
+		p.history(60*time.Hour-time.Duration(i)*time.Minute, 503)
+	}
+	p.github.SetDeliveryPages(githubtest.DeliveryPages{RefuseCursors: 1000})
+	if _, err := p.work(); err == nil {
+		t.Error("no error: nobody would hear of it")
+	}
+	if n := p.github.Count(listRoute); n != 4 {
+		t.Errorf("%d calls in one attempt, want the first page and the refused one, twice", n)
+	}
+	if n := len(p.github.RedeliveryRequests()); n != 100 {
+		t.Errorf("%d of the first page were asked for, want 100", n)
+	}
+}
+
 func TestAGitHubThatDoesNotTell(t *testing.T) {
 	t.Parallel()
 	p := newHookPost(t)
@@ -454,7 +471,7 @@ func TestEveryKindHasAWorker(t *testing.T) {
 		t.Errorf("%d periodic jobs", n)
 	}
 	o.cfg.Missed = Missed{Every: -1, SweepEvery: -1}
-	if n := len(slices.Collect(slices.Values(o.periodicJobs()))); n != 0 {
+	if n := len(o.periodicJobs()); n != 0 {
 		t.Errorf("%d periodic jobs though they are off", n)
 	}
 }

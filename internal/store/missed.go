@@ -91,7 +91,7 @@ func (s *Store) NotePage(ctx context.Context, scan Scan, page []Sending, next st
 
 // RestartScan begins the scan's list anew, as far back as before: its cursor is of no use any more.
 func (s *Store) RestartScan(ctx context.Context, scan Scan) (Scan, error) {
-	if err := moveScan(ctx, s.db.Pool(), scan, `cursor = '', began_at = now()`); err != nil {
+	if err := moveScan(ctx, s.db.Pool(), scan, `cursor = '', pages = 0, began_at = now()`); err != nil {
 		return Scan{}, fmt.Errorf("restart scan of deliveries: %w", err)
 	}
 	return s.BeginScan(ctx, scan.AppID, 0, 0)

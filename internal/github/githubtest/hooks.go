@@ -121,8 +121,11 @@ func (s *Server) listDeliveries(r *request) answer {
 		at := slices.IndexFunc(all, func(d *delivery) bool {
 			return strconv.FormatInt(d.id, 10) == strings.Trim(strings.TrimPrefix(c, "v1_"), "_")
 		})
-		if at < 0 || s.strange.RefuseCursors > 0 {
+		if s.strange.RefuseCursors > 0 {
 			s.strange.RefuseCursors--
+			at = -1
+		}
+		if at < 0 {
 			return problem(http.StatusUnprocessableEntity, "Invalid cursor")
 		}
 		high = at + 1
