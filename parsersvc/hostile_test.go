@@ -96,7 +96,7 @@ func TestHostileFiles(t *testing.T) {
 	t.Parallel()
 	const limit = 250 * time.Millisecond
 	c, _ := start(t, Config{Children: 2, FileTimeout: limit, MemoryMiB: 256})
-	extensions := []string{".go", ".py", ".js", ".ts", ".tsx", ".java"}
+	extensions := []string{".go", ".py", ".js", ".ts", ".tsx", ".java", ".rb", ".sh"}
 	stream, err := c.AnalyzeFiles(within(t, 20*time.Minute))
 	if err != nil {
 		t.Fatal(err)

@@ -92,6 +92,7 @@ func TestFind(t *testing.T) {
 		{name: "template", in: facts.Input{File: added(t, "a.py", "{% if x %}", "y"), After: parsed(wrong(1, 1))}},
 
 		{name: "what the grammar of TypeScript lacks", in: facts.Input{File: added(t, "a.ts", "x", "y<typeof import(\"z\")>()"), New: []byte("x\ny<typeof import(\"z\")>()"), After: language("typescript", wrong(2, 2))}},
+		{name: "a grammar that is not trusted", in: facts.Input{File: added(t, "a.c", "FOO(int) x;"), New: []byte("FOO(int) x;"), After: language("c", wrong(1, 1))}},
 		{name: "and of imported types", in: facts.Input{File: added(t, "a.ts", "type X = import('z').Y<A>;"), New: []byte("type X = import('z').Y<A>;"), After: language("typescript", wrong(1, 1))}},
 		{name: "an import that is called is none", in: facts.Input{File: added(t, "a.ts", "import('z').then((;"), New: []byte("import('z').then((;"), After: language("typescript", wrong(1, 1))}, want: "syntax_error 1-1 high"},
 		{name: "what the grammar of JSX lacks", in: facts.Input{File: added(t, "a.tsx", "<p>", "you & me", "</p>"), New: []byte("<p>\nyou & me\n</p>"), After: language("tsx", wrong(2, 2))}},

@@ -32,7 +32,7 @@ func (f *file) syntaxErrors() []finding.Finding {
 	if strings.HasSuffix(f.File.NewPath, ".go") {
 		return f.goError(isNew)
 	}
-	if f.After == nil || f.After.Status != syntax.StatusOK || len(f.After.Errors) == 0 {
+	if f.After == nil || f.After.Status != syntax.StatusOK || len(f.After.Errors) == 0 || !trusted(f.After.Language) {
 		return nil
 	}
 	if !isNew {
@@ -58,6 +58,17 @@ func (f *file) syntaxErrors() []finding.Finding {
 		found = append(found, f.syntaxError(e, languageName(f.After.Language), line, isNew))
 	}
 	return found
+}
+
+// trusted says whether an error of the parser is an error of the file. What the grammars of the other languages refuse
+// is too often right: a macro of C's, a newer word, a dialect. Their errors are left to whoever compiles the file.
+func trusted(language string) bool {
+	switch language {
+	case "go", "python", "javascript", "typescript", "tsx", "java":
+		return true
+	default:
+		return false
+	}
 }
 
 // goError asks Go's own parser, which is at hand, knows the newest syntax and says what it expected.

@@ -51,6 +51,12 @@
   block: (_ parameters: (block_parameters)? @parameters body: (_)? @body)
   (#any-of? @_define "define_method" "define_singleton_method")) @definition.method
 
+; One that is made from another.
+(call
+  method: (identifier) @_define
+  arguments: (argument_list . (simple_symbol) @name . (_))
+  (#any-of? @_define "define_method" "define_singleton_method")) @definition.method
+
 ; Tests: the block of it, test and describe, under the name it is given.
 (call
   method: (identifier) @_runner

@@ -1733,7 +1733,7 @@ func (x *ListLanguagesResponse) GetLanguages() []*Language {
 // Language is one that this build can parse.
 type Language struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its name in lower case, as linguist spells it otherwise ("go", "typescript", "tsx").
+	// Its name in lower case: linguist's, or "bash", "cpp", "csharp" and "proto" ("go", "tsx").
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Extensions with their dot.
 	Extensions    []string `protobuf:"bytes,2,rep,name=extensions,proto3" json:"extensions,omitempty"`
