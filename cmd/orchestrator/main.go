@@ -15,6 +15,9 @@ import (
 	"github.com/openrabbit/openrabbit/orchestrator"
 )
 
+// maxConnections bounds the pool, whatever the number of workers.
+const maxConnections = 64
+
 func main() { os.Exit(lifecycle.Main(run)) }
 
 func run(ctx context.Context) error {
@@ -33,10 +36,11 @@ func run(ctx context.Context) error {
 	if err := env.Err(); err != nil {
 		return err
 	}
-	// One connection for each job, and some for River's own work and the periodic jobs; the locks of postings are outside
-	// the pool.
+	// One connection for each job, and some for River's own work and the periodic jobs, up to a number that a server gladly
+	// gives: a job that waits for a model holds none. The locks of postings are outside the pool.
 	w := cfg.Workers
-	db, err := pg.Open(ctx, url.Reveal(), "openrabbit-orchestrator", int32(w.Fast+w.Slow+w.Index+w.Interactive+8))
+	jobs := w.Fast + w.Slow + w.Index + w.Interactive
+	db, err := pg.Open(ctx, url.Reveal(), "openrabbit-orchestrator", int32(min(jobs+8, maxConnections)))
 	if err != nil {
 		return lifecycle.Dependency("Postgres", err)
 	}
