@@ -347,7 +347,7 @@ func TestWhatTheSweepFindsIsReviewed(t *testing.T) {
 	w.start(t)
 	w.eventually("a review is made", func() bool { return len(w.submitted(number)) == 1 })
 	if r := w.ended(w.newest().ID); r.Head != head || r.State != review.Findings {
-		t.Errorf("reviewed %s: %s", r.Head, r.State)
+		t.Errorf("reviewed %s: %s (%s)", r.Head, r.State, r.Reason)
 	}
 	w.once(number, 2)
 }
