@@ -107,6 +107,9 @@ func (a *attempt) begin(ctx context.Context) error {
 		return &ending{state: review.Failed, reason: reasonTooOld}
 	}
 	a.gh = a.installation(row.InstallationID)
+	if err := a.room(ctx); err != nil {
+		return err
+	}
 	return a.enter(ctx, review.StageLoad)
 }
 

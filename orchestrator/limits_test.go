@@ -219,3 +219,38 @@ func TestHoursOfTraffic(t *testing.T) {
 		}
 	}
 }
+
+// TestNoRoomToPost: a review for which there is no room waits, costs no attempt, and does not read from GitHub each time
+// it looks whether there is.
+func TestNoRoomToPost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start(t)
+	// Room for the check run and no more.
+	w.exec(`INSERT INTO content_requests (installation_id, units, at) VALUES ($1, 79, now())`, int64(w.installation))
+	number, head := w.open(githubtest.PullRequestSpec{})
+	id := w.request(number, head).Review.ID
+	waits := func() bool {
+		row := w.review(id)
+		state, _ := w.job(row.JobID)
+		return row.Stage == review.StagePublish && state == "scheduled"
+	}
+	w.eventually("it waits", waits)
+	calls := len(w.github.Requests())
+	wake := func() {
+		w.exec(`UPDATE river_job SET state = 'available', scheduled_at = now() WHERE id = $1`, w.review(id).JobID)
+	}
+	ended := w.attemptsEnded()
+	wake()
+	w.eventually("it looked again", func() bool { return w.attemptsEnded() > ended && waits() })
+	if n := len(w.github.Requests()) - calls; n != 0 || len(w.github.Reviews(w.repo, number)) != 0 {
+		t.Errorf("%d calls to find that there is no room, %d reviews", n, len(w.github.Reviews(w.repo, number)))
+	}
+	w.exec(`UPDATE content_requests SET at = now() - interval '2 minutes'`)
+	wake()
+	row := w.ended(id)
+	if _, attempt := w.job(row.JobID); row.State != review.Findings || attempt != 1 {
+		t.Errorf("state %s (%s), %d attempts", row.State, row.Reason, attempt)
+	}
+	w.once(number, 2)
+}

@@ -149,7 +149,12 @@ func (o *Orchestrator) dial(name, target string, given grpc.ClientConnInterface,
 
 // installation gives the client of an installation, behind the limits that all workers keep together.
 func (o *Orchestrator) installation(id review.InstallationID) *github.Client {
-	return o.app.Installation(id).Behind(o.store.Gate(id, o.cfg.Content, nil))
+	return o.app.Installation(id).Behind(o.gate(id))
+}
+
+// gate keeps the limits of an installation.
+func (o *Orchestrator) gate(id review.InstallationID) *store.Gate {
+	return o.store.Gate(id, o.cfg.Content, nil)
 }
 
 // Close gives up the connections to the tiers, for who has made an orchestrator and does not run it.

@@ -25,6 +25,24 @@ const (
 	turnInterval = 50 * time.Millisecond
 )
 
+// room pauses a review that waits for its turn to be posted while there is none. Where an installation posts more than
+// GitHub allows, many reviews wait, and none of them is to read from GitHub before it knows.
+func (a *attempt) room(ctx context.Context) error {
+	if a.row.Stage != review.StagePublish {
+		return nil
+	}
+	result, err := a.store.Result(ctx, a.row.ID)
+	if err != nil || result == nil {
+		return err
+	}
+	units := 1 + min(len(result.Findings), max(0, result.MaxComments), post.MaxComments)
+	wait, err := a.gate(a.row.InstallationID).Room(ctx, units)
+	if err != nil || wait == 0 {
+		return err
+	}
+	return &pause{after: wait + spread(wait), why: "github limit"}
+}
+
 // publish shows a result on GitHub and ends the review.
 func (a *attempt) publish(ctx context.Context, result *review.Result) error {
 	if time.Until(a.deadline) < a.cfg.reserve()/2 {

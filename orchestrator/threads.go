@@ -61,10 +61,10 @@ func (a *attempt) earlier(ctx context.Context) ([]earlierFinding, error) {
 			continue
 		}
 		e := earlierFinding{StoredFinding: f}
-		if f.Head != a.row.Head && f.Finding.Anchor.Side == diff.New {
+		// What stood in the walkthrough only is told there again, wherever its code is.
+		if f.Shown == store.ShownComment && f.Head != a.row.Head && f.Finding.Anchor.Side == diff.New {
 			e.carried, err = a.carry(f, read)
-			switch github.KindOf(err) {
-			case github.RateLimited, github.Unavailable, github.Unauthorized:
+			if k := github.KindOf(err); k == github.RateLimited || k == github.Unavailable || k == github.Unauthorized {
 				return nil, fmt.Errorf("read a file of %s: %w", f.Head, err)
 			}
 		}
@@ -195,8 +195,7 @@ func (a *attempt) answer(ctx context.Context, session *pg.LockSession, t store.T
 		return err
 	}
 	_, err := a.gh.Reply(ctx, a.row.Repository, a.row.Number, t.CommentID, render.Addressed(t.FixedIn, t.Fingerprint))
-	switch github.KindOf(err) {
-	case github.NotFound, github.Forbidden, github.Invalid:
+	if k := github.KindOf(err); k == github.NotFound || k == github.Forbidden || k == github.Invalid {
 		// The comment was deleted, the conversation locked: there is nobody to answer.
 		a.log.WarnContext(ctx, "fixed finding not answered", telemetry.KeyError, err)
 		return set(store.ThreadLeft)

@@ -61,8 +61,7 @@ func (s *sweeper) verifyOne(ctx context.Context, due store.Verification) error {
 	}
 	v := verification{Orchestrator: s.Orchestrator, row: row, gh: s.installation(row.InstallationID), session: session}
 	kept, err := v.run(ctx, due.GitHubReviewID)
-	switch github.KindOf(err) {
-	case github.NotFound, github.Forbidden:
+	if k := github.KindOf(err); k == github.NotFound || k == github.Forbidden {
 		kept, err = due.GitHubReviewID, nil // there is nothing of ours to look at any more
 	}
 	if err != nil {

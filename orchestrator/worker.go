@@ -164,7 +164,7 @@ func (a *attempt) stopped(ctx context.Context, err error) (outcome, why string, 
 // again maps an error to a snooze or a retry, and ends the review when it was the last attempt.
 func (a *attempt) again(ctx context.Context, err error) (outcome, why string, result error) {
 	if after, ok := limited(err); ok {
-		return outcomeSnooze, "github limit", river.JobSnooze(after + rand.N(min(after/5, limitSpread)+1))
+		return outcomeSnooze, "github limit", river.JobSnooze(after + spread(after))
 	}
 	// What the App may not do, it may not do the next time either.
 	if a.job.Attempt < a.job.MaxAttempts && github.KindOf(err) != github.Forbidden {
@@ -182,8 +182,8 @@ func (a *attempt) again(ctx context.Context, err error) (outcome, why string, re
 	return outcomeRetry, "last attempt", err
 }
 
-// limitSpread is how much later than GitHub allows, at most, a job comes back, so that not all do at once.
-const limitSpread = 5 * time.Second
+// spread is how much later than the limits allow a job comes back, so that not all do at once.
+func spread(wait time.Duration) time.Duration { return rand.N(min(wait/5, 20*time.Second) + 1) }
 
 // limited says how long GitHub wants to be left alone. The client has told every other worker.
 func limited(err error) (time.Duration, bool) {

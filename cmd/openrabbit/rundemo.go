@@ -216,6 +216,9 @@ func (d *demonstration) review(ctx context.Context, c meshConfig) error {
 		return err
 	}
 	d.print(final, since(sent))
+	if problems := d.github.Violations(); len(problems) > 0 {
+		return fmt.Errorf("GitHub would not have understood what was sent: %s", strings.Join(problems, "; "))
+	}
 	if d.keep {
 		d.say("everything stays up until Ctrl-C")
 		<-ctx.Done()

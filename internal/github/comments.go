@@ -20,29 +20,60 @@ var errFound = errors.New("found")
 // FindOwnComment gives the first comment of ours whose body the function knows. A stranger's comment with the same words
 // is not ours.
 func (c *Client) FindOwnComment(ctx context.Context, repo string, number int, known func(body string) bool) (Comment, bool, error) {
-	const op = "find own comment"
-	owner, name, err := split(op, repo)
-	if err != nil {
-		return Comment{}, false, err
-	}
-	login, err := c.login(ctx)
-	if err != nil {
-		return Comment{}, false, wrap(op, false, err)
-	}
 	var found Comment
-	err = pages(ctx, c, op, func(ctx context.Context, o gh.ListOptions) ([]*gh.IssueComment, *gh.Response, error) {
-		return c.gh.Issues.ListComments(ctx, owner, name, number, &gh.IssueListCommentsOptions{ListOptions: o})
-	}, func(ic *gh.IssueComment) error {
-		if strings.EqualFold(ic.GetUser().GetLogin(), login) && known(ic.GetBody()) {
-			found = comment(ic)
-			return errFound
-		}
-		return nil
+	err := c.eachOwnComment(ctx, "find own comment", repo, number, known, func(o Comment) error {
+		found = o
+		return errFound
 	})
 	if errors.Is(err, errFound) {
 		return found, true, nil
 	}
 	return Comment{}, false, err
+}
+
+// OwnComments gives all our comments in the conversation whose body the function knows, oldest first. One that two pages
+// show is given once.
+func (c *Client) OwnComments(ctx context.Context, repo string, number int, known func(body string) bool) ([]Comment, error) {
+	var all []Comment
+	seen := map[int64]bool{}
+	err := c.eachOwnComment(ctx, "list own comments", repo, number, known, func(o Comment) error {
+		if !seen[o.ID] {
+			seen[o.ID] = true
+			all = append(all, o)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// eachOwnComment goes through our comments in the conversation whose body the function knows.
+func (c *Client) eachOwnComment(ctx context.Context, op, repo string, number int, known func(body string) bool, each func(Comment) error) error {
+	owner, name, login, err := c.here(ctx, op, repo)
+	if err != nil {
+		return err
+	}
+	return pages(ctx, c, op, func(ctx context.Context, o gh.ListOptions) ([]*gh.IssueComment, *gh.Response, error) {
+		return c.gh.Issues.ListComments(ctx, owner, name, number, &gh.IssueListCommentsOptions{ListOptions: o})
+	}, func(ic *gh.IssueComment) error {
+		if strings.EqualFold(ic.GetUser().GetLogin(), login) && known(ic.GetBody()) {
+			return each(comment(ic))
+		}
+		return nil
+	})
+}
+
+// here takes a repository's name apart and says who we are there.
+func (c *Client) here(ctx context.Context, op, repo string) (owner, name, login string, err error) {
+	if owner, name, err = split(op, repo); err != nil {
+		return "", "", "", err
+	}
+	if login, err = c.login(ctx); err != nil {
+		return "", "", "", wrap(op, false, err)
+	}
+	return owner, name, login, nil
 }
 
 func comment(ic *gh.IssueComment) Comment {

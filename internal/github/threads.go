@@ -23,13 +23,9 @@ type ReviewComment struct {
 // ReviewComments lists all comments on lines of a pull request, oldest first. One that two pages show is given once.
 func (c *Client) ReviewComments(ctx context.Context, repo string, number int) ([]ReviewComment, error) {
 	const op = "list review comments"
-	owner, name, err := split(op, repo)
+	owner, name, login, err := c.here(ctx, op, repo)
 	if err != nil {
 		return nil, err
-	}
-	login, err := c.login(ctx)
-	if err != nil {
-		return nil, wrap(op, false, err)
 	}
 	var all []ReviewComment
 	seen := map[int64]bool{}
@@ -125,32 +121,4 @@ func (c *Client) EditReview(ctx context.Context, repo string, number int, id int
 		return c.gh.PullRequests.UpdateReview(ctx, owner, name, number, id, body)
 	})
 	return err
-}
-
-// OwnComments gives all our comments in the conversation whose body the function knows, oldest first.
-func (c *Client) OwnComments(ctx context.Context, repo string, number int, known func(body string) bool) ([]Comment, error) {
-	const op = "list own comments"
-	owner, name, err := split(op, repo)
-	if err != nil {
-		return nil, err
-	}
-	login, err := c.login(ctx)
-	if err != nil {
-		return nil, wrap(op, false, err)
-	}
-	var all []Comment
-	seen := map[int64]bool{}
-	err = pages(ctx, c, op, func(ctx context.Context, o gh.ListOptions) ([]*gh.IssueComment, *gh.Response, error) {
-		return c.gh.Issues.ListComments(ctx, owner, name, number, &gh.IssueListCommentsOptions{ListOptions: o})
-	}, func(ic *gh.IssueComment) error {
-		if strings.EqualFold(ic.GetUser().GetLogin(), login) && !seen[ic.GetID()] && known(ic.GetBody()) {
-			seen[ic.GetID()] = true
-			all = append(all, comment(ic))
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
 }

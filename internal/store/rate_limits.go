@@ -92,17 +92,45 @@ func (g *Gate) blocked(ctx context.Context, q querier) (time.Duration, error) {
 	return duration(seconds), err
 }
 
-// reserve writes the units down if both windows have room for them, and else says when they will.
-func (g *Gate) reserve(ctx context.Context, tx pg.Tx, units int) (ticket int64, wait time.Duration, err error) {
+// Room says when there may be room for so many units, 0 for now, and keeps none: for who would do much before it asks.
+func (g *Gate) Room(ctx context.Context, units int) (time.Duration, error) {
+	wait, err := g.blocked(ctx, g.db.Pool())
+	if err == nil && wait == 0 {
+		wait, err = g.room(ctx, g.db.Pool(), g.fitting(units))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ask for the limits of installation %d: %w", g.id, err)
+	}
+	return wait, nil
+}
+
+// fitting bounds units by the limits: what is larger would never fit.
+func (g *Gate) fitting(units int) int {
 	for _, limit := range []int{g.limits.Minute, g.limits.Hour} {
 		if limit > 0 {
-			units = min(units, limit) // what is larger than the limit would never fit
+			units = min(units, limit)
 		}
 	}
+	return units
+}
+
+// reserve writes the units down if both windows have room for them, and else says when they will.
+func (g *Gate) reserve(ctx context.Context, tx pg.Tx, units int) (ticket int64, wait time.Duration, err error) {
+	units = g.fitting(units)
 	if _, err := tx.Exec(ctx, `DELETE FROM content_requests
 		WHERE installation_id = $1 AND at <= COALESCE($2, clock_timestamp()) - $3::interval`, int64(g.id), g.at(), hourWindow); err != nil {
 		return 0, 0, err
 	}
+	if wait, err = g.room(ctx, tx, units); err != nil || wait > 0 {
+		return 0, wait, err
+	}
+	err = tx.QueryRow(ctx, `INSERT INTO content_requests (installation_id, units, at)
+		VALUES ($1, $2, COALESCE($3, clock_timestamp())) RETURNING id`, int64(g.id), units, g.at()).Scan(&ticket)
+	return ticket, 0, err
+}
+
+// room says how long it is until both windows have room for the units.
+func (g *Gate) room(ctx context.Context, q querier, units int) (wait time.Duration, err error) {
 	for _, window := range []struct {
 		limit  int
 		length time.Duration
@@ -112,20 +140,15 @@ func (g *Gate) reserve(ctx context.Context, tx pg.Tx, units int) (ticket int64, 
 		}
 		// The newest request with which, counted from the newest on, there is no room must have left the window.
 		var seconds float64
-		err := tx.QueryRow(ctx, `SELECT COALESCE(max(extract(epoch FROM at + $2::interval - COALESCE($3, clock_timestamp()))), 0)::float8
+		err := q.QueryRow(ctx, `SELECT COALESCE(max(extract(epoch FROM at + $2::interval - COALESCE($3, clock_timestamp()))), 0)::float8
 			FROM (SELECT at, sum(units) OVER (ORDER BY at DESC, id DESC) AS newer FROM content_requests WHERE installation_id = $1) r
 			WHERE newer > $4`, int64(g.id), window.length, g.at(), window.limit-units).Scan(&seconds)
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		wait = max(wait, duration(seconds))
 	}
-	if wait > 0 {
-		return 0, wait, nil
-	}
-	err = tx.QueryRow(ctx, `INSERT INTO content_requests (installation_id, units, at)
-		VALUES ($1, $2, COALESCE($3, clock_timestamp())) RETURNING id`, int64(g.id), units, g.at()).Scan(&ticket)
-	return ticket, 0, err
+	return wait, nil
 }
 
 // Settle corrects the units of a request that turned out to create fewer.

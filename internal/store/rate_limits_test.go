@@ -94,6 +94,11 @@ func TestTheGateCountsContent(t *testing.T) {
 	if ticket, wait := w.enter(g, 1); ticket != 0 || wait != 70*time.Second {
 		t.Errorf("the minute is full: ticket %d, wait %s", ticket, wait)
 	}
+	for units, want := range map[int]time.Duration{1: 70 * time.Second, 9: 80 * time.Second} {
+		if wait, err := g.Room(w.ctx(), units); err != nil || wait != want {
+			t.Errorf("room for %d in %s, %v, want %s", units, wait, err, want)
+		}
+	}
 	if _, wait := w.enter(g, 9); wait != 80*time.Second {
 		t.Errorf("nine more wait %s, for both", wait)
 	}

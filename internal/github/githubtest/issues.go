@@ -37,7 +37,8 @@ func (s *Server) listIssueComments(r *request) answer {
 	return listing(s, r, all, func(c *IssueComment) obj { return s.issueCommentObject(r.pull, c) })
 }
 
-func (s *Server) createIssueComment(r *request) answer {
+// newComment reads what somebody wants to write into a conversation.
+func newComment(r *request) (draftBody, *answer) {
 	d, bad := decode[draftBody](r)
 	if bad == nil {
 		bad = checkBody(d.Body)
@@ -45,6 +46,11 @@ func (s *Server) createIssueComment(r *request) answer {
 	if bad == nil {
 		bad = mayWrite(r.pull)
 	}
+	return d, bad
+}
+
+func (s *Server) createIssueComment(r *request) answer {
+	d, bad := newComment(r)
 	if bad != nil {
 		return *bad
 	}

@@ -44,13 +44,7 @@ func (s *Server) deletePullComment(r *request) answer {
 
 // reply answers a comment. As on GitHub the reply is a review of its own, without a body.
 func (s *Server) replyToComment(r *request) answer {
-	d, bad := decode[draftBody](r)
-	if bad == nil {
-		bad = checkBody(d.Body)
-	}
-	if bad == nil {
-		bad = mayWrite(r.pull)
-	}
+	d, bad := newComment(r)
 	if bad != nil {
 		return *bad
 	}
