@@ -16,7 +16,7 @@ const (
 	defaultClients     = "orchestrator,openrabbit"
 	defaultFileTimeout = 2 * time.Second
 	defaultMemoryMiB   = 512
-	defaultPerChild    = 500
+	defaultPerChild    = 10_000
 	leastMemoryMiB     = 256
 	mostFileTimeout    = time.Minute
 	quarantined        = 4096
@@ -43,7 +43,7 @@ type Config struct {
 	// MemoryMiB bounds the writable memory of a child, of which it has some 130 before its first file. 0 means 512: what
 	// the densest files of a mebibyte take; a file that is made to take more costs its child.
 	MemoryMiB int
-	// FilesPerChild is after how many files a child is replaced. 0 means 500.
+	// FilesPerChild is after how many files a child is replaced. 0 means 10,000: one that has grown is replaced before.
 	FilesPerChild int
 	// Executable is the program that is a child when it is started with the marker. Empty means this one.
 	Executable string

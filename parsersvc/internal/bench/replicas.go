@@ -5,6 +5,185 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/peer"
+
+	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
 )
 
-func replicas(context.Context, options) error { return errors.New("not yet") }
+// callers is how many calls are under way at once: as many as two replicas of one child have places, so that none is
+// refused.
+const callers = 4
+
+// replicas measures one replica and two behind one client's round robin, each with one child and pinned to a processor
+// of its own; then one of two is killed in the middle of a thousand calls. The calls are made by this process, which has
+// both processors: what it takes of them is said.
+func replicas(ctx context.Context, o options) error {
+	if err := pin(0, 1); err != nil {
+		return err
+	}
+	o.mib = min(o.mib, 2)
+	c, err := corpus(o)
+	if err != nil {
+		return err
+	}
+	files := ordinaryFiles(all(c))
+	var ratios []float64
+	for range o.rounds {
+		one, err := through(ctx, files, 1)
+		if err != nil {
+			return err
+		}
+		two, err := through(ctx, files, 2)
+		if err != nil {
+			return err
+		}
+		ratios = append(ratios, two.rate/one.rate)
+		fmt.Printf("one replica %.0f calls/s (the caller took %.2f cores); two %.0f calls/s (%.2f cores), %s; %.2f times\n",
+			one.rate, one.own, two.rate, two.own, two.shares(), two.rate/one.rate)
+	}
+	fmt.Printf("median: %.2f times\n", median(ratios))
+	return killOne(ctx, files)
+}
+
+// ordinaryFiles leaves out what is longer than most.
+func ordinaryFiles(files []file) []file {
+	var out []file
+	for _, f := range files {
+		if strings.Count(string(f.content), "\n") < ordinaryLines {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// load is what came of many calls.
+type load struct {
+	rate, own float64
+	mu        sync.Mutex
+	by        map[string]int
+	failed    atomic.Int64
+}
+
+func (l *load) shares() string {
+	var out []string
+	total := 0
+	for _, n := range l.by {
+		total += n
+	}
+	for _, n := range l.by {
+		out = append(out, fmt.Sprintf("%.0f %%", 100*float64(n)/float64(total)))
+	}
+	return strings.Join(out, " and ") + " of the calls"
+}
+
+// through makes calls through so many replicas for a while.
+func through(ctx context.Context, files []file, n int) (*load, error) {
+	var addresses []string
+	for i := range n {
+		s, err := start(ctx, 1, i)
+		if err != nil {
+			return nil, err
+		}
+		defer s.stop()
+		addresses = append(addresses, s.addr)
+	}
+	conn, client, err := dial(ctx, addresses...)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	calls(ctx, client, files, 300, nil)
+	before, begun := cpu(), time.Now()
+	l := calls(ctx, client, files, 3000, nil)
+	took := time.Since(begun).Seconds()
+	l.rate, l.own = 3000/took, (cpu()-before)/took
+	if f := l.failed.Load(); f > 0 {
+		return nil, fmt.Errorf("%d calls failed", f)
+	}
+	return l, nil
+}
+
+// calls makes so many calls from several callers. half is called once when half of them are made.
+func calls(ctx context.Context, client parserv1.ParserServiceClient, files []file, n int, half func()) *load {
+	l := &load{by: make(map[string]int)}
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				if i == n/2 && half != nil {
+					half()
+				}
+				f := files[i%len(files)]
+				call, cancel := context.WithTimeout(ctx, 10*time.Second)
+				var p peer.Peer
+				_, err := client.Outline(call, &parserv1.OutlineRequest{File: &parserv1.File{Path: f.path, Content: f.content}}, grpc.Peer(&p))
+				cancel()
+				if err != nil {
+					fmt.Println("failed:", err)
+					l.failed.Add(1)
+					continue
+				}
+				l.mu.Lock()
+				if a, ok := p.Addr.(*net.TCPAddr); ok {
+					l.by[a.String()]++
+				}
+				l.mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return l
+}
+
+// cpu gives the processor time that this process has taken, in seconds.
+func cpu() float64 {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
+
+// killOne kills one of two replicas with SIGKILL in the middle of a thousand calls. None may fail.
+func killOne(ctx context.Context, files []file) error {
+	one, err := start(ctx, 1, 0)
+	if err != nil {
+		return err
+	}
+	defer one.stop()
+	two, err := start(ctx, 1, 1)
+	if err != nil {
+		return err
+	}
+	defer two.stop()
+	conn, client, err := dial(ctx, one.addr, two.addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	calls(ctx, client, files, 100, nil)
+	begun := time.Now()
+	l := calls(ctx, client, files, 1000, func() { _ = two.cmd.Process.Kill() })
+	fmt.Printf("kill -9 of one of two in the middle of 1000 calls: %d failed, %s, %.1f s\n", l.failed.Load(), l.shares(), time.Since(begun).Seconds())
+	if l.failed.Load() > 0 {
+		return errors.New("calls failed")
+	}
+	if len(l.by) < 2 {
+		return errors.New("the killed one had no calls before")
+	}
+	return nil
+}
