@@ -28,6 +28,10 @@ type retrieval struct {
 func newRetrieval(db *pg.DB, cfg recall.QdrantConfig, model *ModelClient, book vectorBook, limits store.Limits) (r *retrieval, closeStore func(), err error) {
 	r = &retrieval{indexes: recall.NewIndexes(db), model: model}
 	r.embedder = func(installation review.InstallationID, repository review.RepositoryID, of review.ID) Embedder {
+		limits := limits
+		if of == "" {
+			limits.ReviewTokens = 0 // an index is no review's
+		}
 		return &vectorLedger{model: model, book: book, limits: limits, installation: installation, repository: repository, review: of}
 	}
 	if cfg.URL == "" {

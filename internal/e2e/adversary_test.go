@@ -177,7 +177,7 @@ func TestAdversary(t *testing.T) {
 	env["OPENRABBIT_BUDGET_REVIEW_TOKENS"] = strconv.Itoa(limit)
 	env["OPENRABBIT_MODEL_EMBED"] = ""
 	env["OPENRABBIT_PATIENCE"] = "0"
-	env["OPENRABBIT_MODEL_CONCURRENCY"] = "64"
+	env["OPENRABBIT_MODEL_CONCURRENCY"], env["OPENRABBIT_WORKERS"] = "64", "12"
 	m := start(t, base, env)
 	reviews, comments := 0, 0
 	for {
@@ -187,13 +187,13 @@ func TestAdversary(t *testing.T) {
 		if enough {
 			break
 		}
-		var numbers []int
-		for range 8 {
+		// Each of an installation of its own: what GitHub lets one of them write in a minute is not the question here.
+		for range 12 {
 			reviews++
-			numbers = append(numbers, m.open(githubtest.PullRequestSpec{Title: fmt.Sprintf("Shelves, take %d", reviews), Head: head}))
+			m.openElsewhere(int64(1000+reviews), base, head)
 		}
-		for _, number := range numbers {
-			comments += m.survived(number)
+		for i := range 12 {
+			comments += m.survived(int64(1000 + reviews - i))
 		}
 		if t.Failed() {
 			return
@@ -221,45 +221,70 @@ func TestAdversary(t *testing.T) {
 	t.Logf("%d answers in %d reviews, %d comments; at most %d tokens of %d were spent on a review, %d came near the limit", v.answers, reviews, comments, most, limit, budget)
 }
 
-// survived checks one review that is over, or waits for it, and gives the number of its comments.
-func (m *mesh) survived(number int) int {
+// elsewhere names a repository by its id, which is its installation's too.
+func elsewhere(id int64) string { return fmt.Sprintf("acme/shop%d", id) }
+
+// openElsewhere makes a repository, opens its first pull request and delivers it.
+func (m *mesh) openElsewhere(id int64, base, head map[string]string) {
 	m.t.Helper()
-	state := m.eventualState(number, 3*time.Minute)
+	if _, err := m.github.AddRepository(elsewhere(id), id, id, base); err != nil {
+		m.t.Fatal(err)
+	}
+	number, _, err := m.github.OpenPullRequest(elsewhere(id), githubtest.PullRequestSpec{Title: "Shelves of " + elsewhere(id), Head: head})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	payload, err := m.github.PullRequestEvent(elsewhere(id), number, "opened", nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	status, _, err := m.github.Deliver(m.t.Context(), m.webhook(), githubtest.Delivery{Event: "pull_request", Payload: payload})
+	if err != nil || status != http.StatusAccepted {
+		m.t.Fatalf("deliver: status %d, %v", status, err)
+	}
+}
+
+// survived checks one review that is over, or waits for it, and gives the number of its comments.
+func (m *mesh) survived(id int64) int {
+	m.t.Helper()
+	const number = 1
+	repository := elsewhere(id)
+	state := m.eventualState(id, 3*time.Minute)
 	switch state {
 	case "findings", "clean", "partial":
 	default:
-		m.t.Errorf("#%d ended as %s", number, state)
+		m.t.Errorf("%s ended as %s", repository, state)
 	}
 	seen := map[string]bool{}
 	comments := m.github.ReviewComments(repository, number)
 	for _, c := range comments {
 		key := fmt.Sprint(c.Path, c.Side, c.StartLine, c.Line, c.Body)
 		if seen[key] {
-			m.t.Errorf("#%d says twice: %s", number, c.Body)
+			m.t.Errorf("%s says twice: %s", repository, c.Body)
 		}
 		seen[key] = true
 		if strings.Contains(c.Body, "<img") || strings.Contains(c.Body, "](http://evil") || strings.Contains(c.Body, " @everyone") {
-			m.t.Errorf("#%d: live text of the model: %s", number, c.Body)
+			m.t.Errorf("%s: live text of the model: %s", repository, c.Body)
 		}
 	}
 	if n := len(m.github.Reviews(repository, number)); n > 1 {
-		m.t.Errorf("#%d has %d reviews", number, n)
+		m.t.Errorf("%s has %d reviews", repository, n)
 	}
 	return len(comments)
 }
 
-// eventualState polls until the newest review of a pull request has ended.
-func (m *mesh) eventualState(number int, patience time.Duration) string {
+// eventualState polls until the review of a repository has ended.
+func (m *mesh) eventualState(id int64, patience time.Duration) string {
 	m.t.Helper()
 	var state string
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if err := m.db.Pool().QueryRow(m.t.Context(), `SELECT state FROM reviews WHERE number = $1 ORDER BY created_at DESC LIMIT 1`, number).Scan(&state); err != nil {
+		if err := m.db.Pool().QueryRow(m.t.Context(), `SELECT state FROM reviews WHERE repository_id = $1`, id).Scan(&state); err != nil {
 			m.t.Fatal(err)
 		}
 		if state != "queued" && state != "running" {
 			return state
 		}
 	}
-	m.t.Fatalf("#%d did not end; it is %s", number, state)
+	m.t.Fatalf("%s did not end; it is %s", elsewhere(id), state)
 	return ""
 }
