@@ -20,7 +20,7 @@ import (
 )
 
 // perPull is how many mutations of a kind are made of one pull request.
-const perPull = 6
+const perPull = 4
 
 // mutation is one edit of one file of a revision that leaves everything else as it is.
 type mutation struct {

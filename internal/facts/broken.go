@@ -14,15 +14,14 @@ import (
 const (
 	// maxSitesTold bounds the call sites that a finding names, maxQuoted the text of each.
 	maxSitesTold, maxQuoted = 8, 120
-	// maxBroken bounds the findings of one change.
-	maxBroken = 20
+	// maxBroken bounds the findings of one change, maxChanges the definitions that are looked at for them.
+	maxBroken, maxChanges = 20, 2000
 )
 
 // site is a use of what is not there any more.
 type site struct {
-	source    *source
-	line      int
-	arguments int
+	source *source
+	line   int
 }
 
 // Broken finds what the change takes away, or gives another number of arguments, while code at hand still uses it as it
@@ -43,42 +42,45 @@ func Broken(in Across) []finding.Finding {
 
 // sites finds the uses that the change breaks, each line once.
 func (a *across) sites(c *change) []site {
-	var list []site
-	for _, s := range a.sources {
-		if fixture(s.path) {
+	uses := slices.Clone(a.references[c.name])
+	for _, i := range a.imports[c.name] {
+		if i.Local == c.name {
 			continue
 		}
-		for i := range s.facts.References {
-			ref := &s.facts.References[i]
-			if ref.Name != c.name && !a.renamed(s, ref, c) || !a.breaks(s, ref, c) || !a.uses(s, ref, c) || a.within(s, ref, c) {
-				continue
+		for _, r := range a.references[i.Local] {
+			if r.source == i.source {
+				uses = append(uses, r)
 			}
-			if n := len(list); n > 0 && list[n-1].source == s && list[n-1].line == ref.Range.StartLine {
-				continue
-			}
-			list = append(list, site{s, ref.Range.StartLine, ref.Arguments})
 		}
-		if c.gone() && c.container == "" && c.language != "go" && c.language != "java" {
-			list = append(list, a.imported(s, c, list)...)
+	}
+	var list []site
+	seen := map[site]bool{}
+	for _, u := range uses {
+		at := site{u.source, u.ref.Range.StartLine}
+		if seen[at] || fixture(u.path) || !a.breaks(u.source, u.ref, c) || !a.uses(u.source, u.ref, c) || a.within(u.source, u.ref, c) {
+			continue
 		}
+		seen[at] = true
+		list = append(list, at)
+	}
+	if c.gone() && c.container == "" && c.language != "go" && c.language != "java" && !c.exportsDefault() {
+		list = append(list, a.imported(c, list)...)
 	}
 	return list
 }
 
-// imported gives the import of a name that is gone, where no use of it was seen.
-func (a *across) imported(s *source, c *change, seen []site) []site {
-	if c.exportsDefault() {
-		return nil // it goes by no name
-	}
-	for _, b := range a.bindings[s] {
-		if b.Name != c.name || !sameLanguage(s.facts.Language, c.language) || !a.leads(s, b, c) {
+// imported gives the imports of a name that is gone, in files where no use of it was seen.
+func (a *across) imported(c *change, seen []site) []site {
+	var list []site
+	for _, i := range a.imports[c.name] {
+		if fixture(i.path) || !sameLanguage(i.facts.Language, c.language) || !a.leads(i.source, i.Binding, c) {
 			continue
 		}
-		if !slices.ContainsFunc(seen, func(x site) bool { return x.source == s }) {
-			return []site{{source: s, line: s.facts.Imports[b.Import].Range.StartLine, arguments: -1}}
+		if !slices.ContainsFunc(slices.Concat(seen, list), func(x site) bool { return x.source == i.source }) {
+			list = append(list, site{i.source, i.facts.Imports[i.Import].Range.StartLine})
 		}
 	}
-	return nil
+	return list
 }
 
 // breaks says whether a use was right before the change and is wrong after it, as far as its form says.

@@ -20,6 +20,21 @@ type across struct {
 	named map[string][]defined
 	// bindings are what imports give each file.
 	bindings map[*source][]resolve.Binding
+	// references are all uses at hand, by name, in the order of the sources; imports the bindings, by the name in the
+	// module.
+	references map[string][]reference
+	imports    map[string][]imported
+}
+
+// reference is a use with the file it stands in, imported a binding with it.
+type reference struct {
+	*source
+	ref *syntax.Reference
+}
+
+type imported struct {
+	*source
+	resolve.Binding
 }
 
 // defined is a definition with where it lives.
@@ -30,7 +45,8 @@ type defined struct {
 }
 
 func newAcross(in Across) *across {
-	a := &across{Across: in, byPath: map[string]*source{}, unparsed: map[string]bool{}, named: map[string][]defined{}, bindings: map[*source][]resolve.Binding{}}
+	a := &across{Across: in, byPath: map[string]*source{}, unparsed: map[string]bool{}, named: map[string][]defined{}, bindings: map[*source][]resolve.Binding{},
+		references: map[string][]reference{}, imports: map[string][]imported{}}
 	add := func(s *source) {
 		if s.facts == nil || s.facts.Status != syntax.StatusOK || !checked(s.facts.Language) || a.byPath[s.path] != nil {
 			return
@@ -51,6 +67,17 @@ func newAcross(in Across) *across {
 	}
 	for i := range in.Others {
 		add(&source{path: in.Others[i].Path, facts: in.Others[i].Facts, lines: strings.Split(string(in.Others[i].Text), "\n")})
+	}
+	for _, s := range a.sources {
+		for i := range s.facts.References {
+			ref := &s.facts.References[i]
+			a.references[ref.Name] = append(a.references[ref.Name], reference{s, ref})
+		}
+		for _, b := range a.bindings[s] {
+			if b.Name != "" {
+				a.imports[b.Name] = append(a.imports[b.Name], imported{s, b})
+			}
+		}
 	}
 	note := func(p string, f *syntax.Facts, after bool) {
 		for i := range f.Symbols {

@@ -164,7 +164,7 @@ func (a *across) changes() []*change {
 	}
 	var list []*change
 	for _, k := range order {
-		if c := before[k]; a.interesting(c) {
+		if c := before[k]; len(list) < maxChanges && a.interesting(c) {
 			list = append(list, c)
 		}
 	}
