@@ -41,6 +41,7 @@ func (r *run) ask(ctx context.Context, tier Tier, p prompt.Prompt, tokens, pass 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Usage.Add(answer.Usage)
+	r.asked[p.Hash] = true
 	if answer.Model != "" {
 		r.models[answer.Model] = true
 	}

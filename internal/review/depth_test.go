@@ -56,6 +56,9 @@ func TestQuick(t *testing.T) {
 	c, f := between(t, before, after)
 	m := script(always(report(map[string]any{"quote": held, "title": "The lock stays held"})), always(keep))
 	res := run(t, review.Deps{Model: m}, c, f, review.Options{Depth: review.Quick})
+	if len(res.Prompts) != 3 || !strings.HasPrefix(res.Prompts[0], "finder-") {
+		t.Errorf("prompts %v", res.Prompts)
+	}
 	if m.of("findings")[0].Tier != review.Fast || m.of("verdict")[0].Tier != review.Main || len(res.Findings) != 1 {
 		t.Errorf("tiers %s and %s, %s", m.of("findings")[0].Tier, m.of("verdict")[0].Tier, at(res))
 	}

@@ -276,6 +276,8 @@ type Result struct {
 	PartialReason string   `json:"partial_reason,omitempty"`
 	Usage         Usage    `json:"usage"`
 	Models        []string `json:"models,omitempty"`
+	// Prompts name the templates that were used, with the hash of their wording: "finder-0123456789abcdef".
+	Prompts []string `json:"prompts,omitempty"`
 	// MaxComments is the cap that was in force.
 	MaxComments int `json:"max_comments"`
 }

@@ -39,6 +39,7 @@ type run struct {
 
 	mu     sync.Mutex // guards what parts that run side by side add up
 	models map[string]bool
+	asked  map[string]bool // the templates of the questions
 	// failures are what the model tier said of questions that a better configuration or another time would answer.
 	failures map[string]bool
 }
@@ -83,7 +84,7 @@ func newRun(e *Engine, change Change, files Files, o Options, progress Progress)
 			Changes: []FileSummary{}, Omissions: []finding.Omission{}, Notes: []string{}, Dropped: map[string]int{},
 			FilesChanged: len(change.Diff.Files), MaxComments: o.MaxComments,
 		},
-		models: map[string]bool{}, failures: map[string]bool{}, slots: make(chan struct{}, e.parallel),
+		models: map[string]bool{}, asked: map[string]bool{}, failures: map[string]bool{}, slots: make(chan struct{}, e.parallel),
 	}
 }
 
@@ -167,6 +168,7 @@ func (r *run) finish() *Result {
 	res.Findings = kept
 	res.Flow = r.flow()
 	res.Models = slices.Sorted(maps.Keys(r.models))
+	res.Prompts = slices.Sorted(maps.Keys(r.asked))
 	for _, why := range slices.Sorted(maps.Keys(r.failures)) {
 		r.note(why)
 	}
