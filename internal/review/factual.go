@@ -86,7 +86,6 @@ func (r *run) readUsers(ctx context.Context, suspects []facts.Suspect) (complete
 		return true
 	}
 	if finder, ok := r.files.(Symbols); ok {
-		complete = true
 		var names []string
 		for _, s := range suspects {
 			if !slices.Contains(names, s.Name) {
