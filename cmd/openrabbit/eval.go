@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -205,9 +207,10 @@ func (f evalFlags) load(ctx context.Context, id string) (evalCase, error) {
 	if f.surroundings != "" {
 		text, err := os.ReadFile(filepath.Join(f.surroundings, id+".json"))
 		if err == nil {
-			if c.definitions, err = eval.ParseSurroundings(text); err != nil {
-				return c, err
-			}
+			c.definitions, err = eval.ParseSurroundings(text)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // not every pull request has one
+			return c, err
 		}
 	}
 	if f.checkouts == "" {

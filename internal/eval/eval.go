@@ -116,7 +116,7 @@ func (s *Score) Add(o Score) {
 	s.Found += o.Found
 }
 
-// Precision, Recall and F1 are shares of 1; 0 when there is nothing to divide by.
+// Precision is the share of findings that say what a golden comment says; 0 when there is nothing to divide by, as below.
 func (s Score) Precision() float64 { return share(s.Hit, s.Found) }
 
 // Recall is the share of golden comments that were found.

@@ -291,5 +291,5 @@ func particular(name string) bool {
 			words++
 		}
 	}
-	return words >= 2 && len(name) >= 9
+	return words >= 2 && len(name) >= 8
 }

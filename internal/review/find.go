@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"sync"
 
 	"github.com/openrabbit/openrabbit/internal/finding"
 	"github.com/openrabbit/openrabbit/internal/prompt"
@@ -144,100 +142,6 @@ func (r *run) settle(parts []part) {
 	merged := 0
 	r.findings, merged = finding.Dedupe(r.findings)
 	r.drop(dropRepeat, merged)
-}
-
-// pace tells progress while finders and verifiers run side by side: the finders until the last has answered, then the
-// verdicts.
-type pace struct {
-	run      *run
-	mu       sync.Mutex
-	finders  int
-	looked   int
-	claims   int
-	verdicts int
-}
-
-// found counts a bundle that was looked at.
-func (p *pace) found(ctx context.Context, claims int) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.looked++
-	p.claims += claims
-	if err := p.run.stage(ctx, StageReview, p.looked, p.finders); err != nil || p.looked < p.finders {
-		return err
-	}
-	return p.run.stage(ctx, StageVerify, p.verdicts, p.claims)
-}
-
-// judged counts a verdict.
-func (p *pace) judged(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.verdicts++
-	if p.looked < p.finders {
-		return ctx.Err()
-	}
-	return p.run.stage(ctx, StageVerify, p.verdicts, p.claims)
-}
-
-const (
-	// deepPasses is how often a deep review looks at the same code.
-	deepPasses = 3
-	// leastVotes is how many looks must report the same for it to be heard, unless one is as sure as aloneConfidence.
-	leastVotes      = 2
-	aloneConfidence = 0.85
-)
-
-// look asks for the defects of one bundle, several times for a deep review.
-func (r *run) look(ctx context.Context, number int, b *bundle) (report, error) {
-	if r.options.Depth != Deep {
-		return r.find(ctx, number, b, 0, true)
-	}
-	passes := make([]report, deepPasses)
-	err := inParallel(ctx, deepPasses, deepPasses, func(ctx context.Context, pass int) error {
-		var err error
-		passes[pass], err = r.find(ctx, number, b.shuffled(number, pass), pass, true)
-		return err
-	})
-	if err != nil {
-		return report{}, err
-	}
-	// What any look has read was reviewed.
-	var all report
-	best := passes[0]
-	for _, p := range passes {
-		all.candidates = append(all.candidates, p.candidates...)
-		if len(p.missed) < len(best.missed) {
-			best = p
-		}
-		if len(p.missed) == 0 {
-			all.passes++
-		}
-	}
-	all.reviewed, all.missed = best.reviewed, best.missed
-	if all.passes > 0 && all.passes < deepPasses {
-		all.notes = []string{"Not every look of the deep review was answered, so parts of the change were looked at less often."}
-	}
-	return all, nil
-}
-
-// shuffled gives a bundle with its files in the order of a pass. The first pass has them as they are.
-func (b *bundle) shuffled(number, pass int) *bundle {
-	if pass == 0 {
-		return b
-	}
-	files := b.subjects()
-	rng := rand.New(rand.NewPCG(uint64(number), uint64(pass))) //nolint:gosec // an order, the same at every retry, is wanted
-	rng.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
-	other := &bundle{surroundings: b.surroundings, tokens: b.tokens}
-	for _, s := range files {
-		for _, p := range b.pieces {
-			if p.subject == s {
-				other.pieces = append(other.pieces, p)
-			}
-		}
-	}
-	return other
 }
 
 // find asks once for the defects of one bundle. An answer that was too much is asked for once more in halves.

@@ -99,22 +99,6 @@ func (r *run) stage(ctx context.Context, s Stage, done, total int) error {
 	return nil
 }
 
-// counter tells progress of the parts of a stage that run side by side, one at a time.
-type counter struct {
-	run         *run
-	stage       Stage
-	mu          sync.Mutex
-	done, total int
-}
-
-// one counts a part that is done.
-func (c *counter) one(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.done++
-	return c.run.stage(ctx, c.stage, c.done, c.total)
-}
-
 // omit adds what was not reviewed. What is left out by rule makes nothing partial.
 func (r *run) omit(path, reason string, policy bool) {
 	o := finding.Omission{Path: path, Reason: reason, Policy: policy}

@@ -94,48 +94,6 @@ func (r *run) screen(all []candidate, most int) (claims []claim, dropped map[str
 	return claims, dropped
 }
 
-// looks is how often the review looks at the same code.
-func (r *run) looks() int {
-	if r.options.Depth == Deep {
-		return deepPasses
-	}
-	return 1
-}
-
-// heard takes the vote of a deep review: what several looks reported, or one that was sure. When only one look was
-// answered there is nobody to vote.
-func (r *run) heard(found []finding.Finding, passes []int) []finding.Finding {
-	if r.looks() == 1 || len(slices.Compact(slices.Sorted(slices.Values(passes)))) < leastVotes {
-		return found
-	}
-	var list []finding.Finding
-	for i := range found {
-		votes := map[int]bool{}
-		for j := range found {
-			if agree(&found[i], &found[j]) {
-				votes[passes[j]] = true
-			}
-		}
-		if len(votes) >= leastVotes || found[i].Confidence >= aloneConfidence {
-			list = append(list, found[i])
-		}
-	}
-	return list
-}
-
-// agree says whether two looks speak of the same thing. It is looser than being the same finding: it decides what is
-// heard, and merges nothing.
-func agree(a, b *finding.Finding) bool {
-	if a.Path != b.Path {
-		return false
-	}
-	if a.Anchored() && b.Anchored() {
-		return a.Anchor.Side == b.Anchor.Side && a.Anchor.Start <= b.Anchor.End && b.Anchor.Start <= a.Anchor.End &&
-			(a.Category == b.Category || finding.Same(*a, *b))
-	}
-	return finding.Same(*a, *b)
-}
-
 // stand makes a finding of a candidate by finding the code it quotes, or says why it has no leg to stand on. Code that
 // is in the file but not in the diff, or that is there several times, gives a finding without an anchor.
 func (r *run) stand(c candidate) (f finding.Finding, why string) {
