@@ -1,7 +1,9 @@
 // Package finding turns what a model states (a Candidate) into what may be posted (a Finding): it finds the quoted
-// code in the diff, checks the suggestion, and gives the finding a fingerprint that outlives line numbers.
+// code in the diff, checks the suggestion, and gives the finding a fingerprint that outlives line numbers. It follows a
+// finding's code into newer revisions (Carry), and says whether two findings mean the same problem (Same).
 //
-// It promises never to guess a place: a quote that is ambiguous or nowhere gives a finding without an anchor.
+// It promises never to guess: a quote that is ambiguous or nowhere gives a finding without an anchor, code whose fate
+// cannot be told gives an unknown one, and two findings that may be two problems are two.
 package finding
 
 import (

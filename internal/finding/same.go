@@ -8,8 +8,11 @@ import (
 )
 
 // Same says whether two findings mean the same problem. It would rather miss a pair than merge two problems: both must
-// be of the same path and of overlapping lines (or, without an anchor, of the same quote), neither may name another
-// identifier of the code than the other, and their titles must say the same in much the same words.
+// be of the same path and of overlapping lines (or, without an anchor, of the same quote), both must name the same kinds
+// of problem, and one title may say more than the other but not something else: as soon as each has a word that the
+// other has not, they may be two problems.
+//
+// Findings of two revisions are compared by lines that mean the same: Carried.Onto brings the older one's up to date.
 //
 // Findings of two different rules are never the same; those of one rule are when their titles are equal.
 func Same(a, b Finding) bool {
@@ -24,7 +27,7 @@ func Same(a, b Finding) bool {
 	if len(one.words) == 0 || len(two.words) == 0 {
 		return false
 	}
-	if one.conflicts(two) {
+	if one.conflicts(two) || !equalSets(one.kinds, two.kinds) {
 		return false
 	}
 	likeness := one.likeness(two)
@@ -36,8 +39,10 @@ func Same(a, b Finding) bool {
 	case likeness >= 0.6:
 		return true
 	}
-	// Differently worded: the same lines, the same kind of problem by name, and the same identifiers.
-	return overlap(&a, &b) >= 0.5 && len(one.kinds) > 0 && equalSets(one.kinds, two.kinds) && equalSets(one.names, two.names)
+	// Differently worded: the same lines, the same kind of problem by name (that something is not, is none), and the
+	// same identifiers.
+	named := len(one.kinds) > 1 || len(one.kinds) == 1 && !one.kinds["not"]
+	return overlap(&a, &b) >= 0.5 && named && equalSets(one.names, two.names)
 }
 
 // together says whether two findings of one path are about the same lines.
@@ -81,7 +86,7 @@ func topicOf(title, code string) topic {
 			kind, isKind := kindOf[stem(lower)]
 			switch {
 			case word == "" || !quoted && filler[lower]:
-			case isKind:
+			case isKind && !quoted:
 				t.kinds[kind] = true
 				t.words[kind] = true
 			case quoted || identifiers[word] || named(word):
@@ -101,9 +106,9 @@ func named(word string) bool {
 		strings.ToUpper(word) != word
 }
 
-// conflicts says whether both name identifiers, and each names one that the other does not.
+// conflicts says whether each has a word, or an identifier in the case it is written in, that the other has not.
 func (t topic) conflicts(o topic) bool {
-	return !within(t.names, o.names) && !within(o.names, t.names)
+	return !within(t.words, o.words) && !within(o.words, t.words) || !within(t.names, o.names) && !within(o.names, t.names)
 }
 
 // within says whether every key of a is one of b.

@@ -6,7 +6,7 @@ import "strings"
 var filler = set(`a an and are as at be been before being but by can cannot could does during for from had has have here if
 	in into is it its may might of on or possible possibly potential potentially should so some such than that the their
 	them then there these this those to used uses using via was were when where whether which while will with would you your
-	return returns value values code line lines function method variable call calls called`)
+	return returns value values code line lines function method variable call calls called through allows against`)
 
 // kindOf gives the kind of problem that a word, stemmed, stands for: words of one kind count as the same.
 var kindOf = kinds(map[string]string{
