@@ -44,11 +44,11 @@
 (macro_definition name: (identifier) @name ["{" "(" "["] @body) @definition.function
 
 ; What is declared among the tokens that a macro is given, as cfg_if! and pin_project! are.
-(macro_invocation (token_tree "fn" @definition.function . (identifier) @name . (token_tree)? @definition.function))
-(macro_invocation (token_tree (token_tree "fn" @definition.function . (identifier) @name . (token_tree)? @definition.function)))
-(macro_invocation (token_tree "struct" @definition.struct . (identifier) @name . (token_tree)? @definition.struct))
-(macro_invocation (token_tree "enum" @definition.enum . (identifier) @name . (token_tree)? @definition.enum))
-(macro_invocation (token_tree "trait" @definition.interface . (identifier) @name . (token_tree)? @definition.interface))
+(macro_invocation (token_tree "fn" @definition.function . (identifier) @name @definition.function . (token_tree)? @definition.function))
+(macro_invocation (token_tree (token_tree "fn" @definition.function . (identifier) @name @definition.function . (token_tree)? @definition.function)))
+(macro_invocation (token_tree "struct" @definition.struct . (identifier) @name @definition.struct . (token_tree)? @definition.struct))
+(macro_invocation (token_tree "enum" @definition.enum . (identifier) @name @definition.enum . (token_tree)? @definition.enum))
+(macro_invocation (token_tree "trait" @definition.interface . (identifier) @name @definition.interface . (token_tree)? @definition.interface))
 
 ; Types.
 (struct_item name: (type_identifier) @name body: (_)? @body) @definition.struct
