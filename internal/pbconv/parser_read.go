@@ -53,7 +53,7 @@ type cursor struct {
 	b []byte
 	// at is where b begins in the whole message.
 	at     int
-	number protowire.Number
+	number int
 	varint uint64
 	body   []byte
 	bodyAt int
@@ -68,7 +68,7 @@ func (c *cursor) next() bool {
 			break
 		}
 		c.skip(n)
-		c.number, c.varint, c.body = number, 0, nil
+		c.number, c.varint, c.body = int(number), 0, nil
 		switch kind {
 		case protowire.VarintType:
 			v, n := protowire.ConsumeVarint(c.b)

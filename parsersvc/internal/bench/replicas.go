@@ -19,9 +19,9 @@ import (
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
 )
 
-// callers is how many calls are under way at once: as many as two replicas of one child have places, so that none is
-// refused.
-const callers = 4
+// perReplica is how many calls are under way at once for each replica. One with one child has three places: what finds
+// none is refused, and tried at the other.
+const perReplica = 2
 
 // replicas measures one replica and two behind one client's round robin, each with one child and pinned to a processor
 // of its own; then one of two is killed in the middle of a thousand calls. The calls are made by this process, which has
@@ -101,9 +101,9 @@ func through(ctx context.Context, files []file, n int) (*load, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	calls(ctx, client, files, 300, nil)
+	calls(ctx, client, files, 300, n*perReplica, nil)
 	before, begun := cpu(), time.Now()
-	l := calls(ctx, client, files, 3000, nil)
+	l := calls(ctx, client, files, 3000, n*perReplica, nil)
 	took := time.Since(begun).Seconds()
 	l.rate, l.own = 3000/took, (cpu()-before)/took
 	if f := l.failed.Load(); f > 0 {
@@ -113,7 +113,7 @@ func through(ctx context.Context, files []file, n int) (*load, error) {
 }
 
 // calls makes so many calls from several callers. half is called once when half of them are made.
-func calls(ctx context.Context, client parserv1.ParserServiceClient, files []file, n int, half func()) *load {
+func calls(ctx context.Context, client parserv1.ParserServiceClient, files []file, n, callers int, half func()) *load {
 	l := &load{by: make(map[string]int)}
 	var next atomic.Int64
 	var all sync.WaitGroup
@@ -175,9 +175,9 @@ func killOne(ctx context.Context, files []file) error {
 		return err
 	}
 	defer conn.Close()
-	calls(ctx, client, files, 100, nil)
+	calls(ctx, client, files, 100, perReplica, nil)
 	begun := time.Now()
-	l := calls(ctx, client, files, 1000, func() { _ = two.cmd.Process.Kill() })
+	l := calls(ctx, client, files, 1000, perReplica, func() { _ = two.cmd.Process.Kill() })
 	fmt.Printf("kill -9 of one of two in the middle of 1000 calls: %d failed, %s, %.1f s\n", l.failed.Load(), l.shares(), time.Since(begun).Seconds())
 	if l.failed.Load() > 0 {
 		return errors.New("calls failed")

@@ -113,9 +113,8 @@ func dial(ctx context.Context, addresses ...string) (*grpc.ClientConn, parserv1.
 	return conn, parserv1.NewParserServiceClient(conn), nil
 }
 
-// resident gives the memory in use by the service's process and its children, in bytes: what they share counts once for
-// each.
-func (s *server) resident() int64 {
+// pids are those of the service's process and its children.
+func (s *server) pids() []int {
 	pids := []int{s.cmd.Process.Pid}
 	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.cmd.Process.Pid))
 	for _, t := range tasks {
@@ -126,8 +125,31 @@ func (s *server) resident() int64 {
 			}
 		}
 	}
+	return pids
+}
+
+// processor gives the processor time that the service's process and its children have taken, in seconds. A child that has
+// ended counts with its parent.
+func (s *server) processor() float64 {
+	var ticks int64
+	for i, pid := range s.pids() {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, rest, _ := strings.Cut(string(b), ") ")
+		// utime, stime, and those of children that were waited for.
+		f := strings.Fields(rest)
+		for j := 11; j < len(f) && (j < 13 || i == 0 && j < 15); j++ {
+			n, _ := strconv.ParseInt(f[j], 10, 64)
+			ticks += n
+		}
+	}
+	return float64(ticks) / 100
+}
+
+// resident gives the memory in use by the service's process and its children, in bytes: what they share counts once for
+// each.
+func (s *server) resident() int64 {
 	var sum int64
-	for _, pid := range pids {
+	for _, pid := range s.pids() {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 		if f := strings.Fields(string(b)); len(f) > 1 {
 			n, _ := strconv.ParseInt(f[1], 10, 64)

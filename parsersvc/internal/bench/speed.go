@@ -24,6 +24,9 @@ import (
 // measured is what one step measured, by language.
 type measured struct {
 	Seconds map[string]float64
+	// Processor has what all processes together took of a processor's time, by language: on a machine that others use too,
+	// it is what says how fast one core is.
+	Processor map[string]float64
 	// Latency has the milliseconds of single calls for files of ordinary size.
 	Latency []float64
 }
@@ -38,6 +41,7 @@ func speed(ctx context.Context, o options) error {
 		return err
 	}
 	bare, one, two := make(map[string][]float64), make(map[string][]float64), make(map[string][]float64)
+	spent := make(map[string][]float64)
 	var latency []float64
 	for range o.rounds {
 		for _, s := range []struct {
@@ -52,21 +56,27 @@ func speed(ctx context.Context, o options) error {
 			for l, sec := range m.Seconds {
 				s.into[l] = append(s.into[l], sec)
 			}
+			for l, sec := range m.Processor {
+				if len(s.args) == 1 {
+					spent[l] = append(spent[l], sec)
+				}
+			}
 			if len(s.args) == 1 {
 				latency = append(latency, m.Latency...)
 			}
 		}
 	}
-	fmt.Printf("%-12s %6s %8s %10s %10s %7s %10s %7s\n", "language", "files", "MB", "bare MB/s", "1 core", "ratio", "2 cores", "times")
-	var size, bareSum, oneSum, twoSum float64
+	fmt.Printf("%-12s %6s %8s %10s %10s %7s %10s %7s %12s\n", "language", "files", "MB", "bare MB/s", "1 core", "ratio", "2 cores", "times", "ratio by CPU")
+	var size, bareSum, oneSum, twoSum, spentSum float64
 	for _, l := range languagesOf(c) {
 		mb := float64(bytesOf(c[l])) / 1e6
 		b, s, d := median(bare[l]), median(one[l]), median(two[l])
-		fmt.Printf("%-12s %6d %8.2f %10.2f %10.2f %7.2f %10.2f %7.2f\n", l, len(c[l]), mb, mb/b, mb/s, b/s, mb/d, s/d)
-		size, bareSum, oneSum, twoSum = size+mb, bareSum+b, oneSum+s, twoSum+d
+		p := median(spent[l])
+		fmt.Printf("%-12s %6d %8.2f %10.2f %10.2f %7.2f %10.2f %7.2f %12.2f\n", l, len(c[l]), mb, mb/b, mb/s, b/s, mb/d, s/d, b/p)
+		size, bareSum, oneSum, twoSum, spentSum = size+mb, bareSum+b, oneSum+s, twoSum+d, spentSum+p
 	}
-	fmt.Printf("%-12s %6d %8.2f %10.2f %10.2f %7.2f %10.2f %7.2f\n", "all", len(all(c)), size, size/bareSum, size/oneSum,
-		bareSum/oneSum, size/twoSum, oneSum/twoSum)
+	fmt.Printf("%-12s %6d %8.2f %10.2f %10.2f %7.2f %10.2f %7.2f %12.2f\n", "all", len(all(c)), size, size/bareSum, size/oneSum,
+		bareSum/oneSum, size/twoSum, oneSum/twoSum, bareSum/spentSum)
 	slices.Sort(latency)
 	if n := len(latency); n > 0 {
 		fmt.Printf("one file of less than %d lines, one call after another, one core: p50 %.2f ms, p95 %.2f ms, p99 %.2f ms (%d calls)\n",
@@ -119,7 +129,7 @@ func step(ctx context.Context, name string, o options) error {
 	if err != nil {
 		return err
 	}
-	m := measured{Seconds: make(map[string]float64)}
+	m := measured{Seconds: make(map[string]float64), Processor: make(map[string]float64)}
 	if name == "bare" {
 		for _, l := range languagesOf(c) {
 			took, err := bareParse(l, c[l])
@@ -145,11 +155,12 @@ func step(ctx context.Context, name string, o options) error {
 		if _, err := analyze(ctx, client, c[l][:min(len(c[l]), 8)]); err != nil {
 			return err
 		}
+		before := cpu() + s.processor()
 		took, err := analyze(ctx, client, c[l])
 		if err != nil {
 			return err
 		}
-		m.Seconds[l] = took.Seconds()
+		m.Seconds[l], m.Processor[l] = took.Seconds(), cpu()+s.processor()-before
 	}
 	if len(processors) == 1 {
 		if m.Latency, err = latencies(ctx, client, all(c)); err != nil {

@@ -39,6 +39,7 @@ static bool place(state *s, int32_t step, uint32_t at, uint32_t end, const frame
 
 static bool emit(state *s) {
   or_matches *m = s->out;
+  if (s->count == 0) return true;
   if (m->matches == s->max_matches) {
     s->stop = true;
     return true;
