@@ -120,7 +120,7 @@ type Gateway struct {
 
 // StartGateway starts a gateway and waits until it receives.
 func (b *Bench) StartGateway(ctx context.Context, s Serving) (*Gateway, error) {
-	s.DatabaseURL, s.Secret = b.server.URL()+os.Getenv("LOAD_URL_EXTRA"), secret
+	s.DatabaseURL, s.Secret = b.server.URL(), secret
 	cmd := exec.Command(b.self[0], b.self[1:]...)
 	cmd.Env = append(os.Environ(), "OPENRABBIT_LOG_LEVEL=error", "DATABASE_URL="+s.DatabaseURL, "LOAD_VARIANT="+string(s.Variant),
 		"LOAD_ADDR="+s.Addr, "LOAD_CONNECTIONS="+strconv.Itoa(s.Connections),

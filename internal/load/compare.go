@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/openrabbit/openrabbit/internal/pg"
 )
 
 // Comparison says how variants are set beside each other.
@@ -136,8 +138,15 @@ func (b *Bench) turn(ctx context.Context, c Comparison, v Variant, run string) (
 }
 
 // Rows counts the deliveries of a run that are stored and have exactly one job: ours name it, InsertTx's are named by it.
-func (b *Bench) Rows(ctx context.Context, v Variant, run string) (n int, err error) {
-	db, err := b.Open(ctx)
+func (b *Bench) Rows(ctx context.Context, v Variant, run string) (int, error) {
+	return rows(ctx, b.server.URL(), v, run)
+}
+
+// Stored counts the deliveries of a run that a gateway of ours has stored in this database with exactly one job.
+func Stored(ctx context.Context, url, run string) (int, error) { return rows(ctx, url, Ours, run) }
+
+func rows(ctx context.Context, url string, v Variant, run string) (n int, err error) {
+	db, err := pg.Open(ctx, url, "openrabbit-load-check", 1)
 	if err != nil {
 		return 0, err
 	}
