@@ -1,7 +1,7 @@
 // Command run sends deliveries to a gateway and says what came of them. Its first argument is what to do:
 //
 //	send     send to a gateway that runs already, at a rate or as fast as it answers, and count its rows
-//	compare  ours, the same server without storing, and a transaction for each delivery, in one run
+//	compare  ours, the same server without storing, a transaction for each delivery, and pgbench, in one run
 //	latency  ours at a share of its throughput, and with a Postgres that stands still for a while
 //	faults   kill -9 of the gateway at its crash points and of Postgres, while deliveries come
 //	bad      malformed and forged requests
@@ -141,6 +141,21 @@ func compare(ctx context.Context, self []string, flags *flag.FlagSet) error {
 			return err
 		}
 		b.Table(turns, c.Variants)
+		for _, n := range []int{1, 16, 64, 256} {
+			clients := 16
+			if n > 1 {
+				clients = 2 // one works while the other commits
+			}
+			perSecond, cpu, ok, err := b.Pgbench(ctx, n, clients, c.For)
+			switch {
+			case err != nil:
+				return err
+			case !ok:
+				fmt.Println("pgbench is not installed")
+				return nil
+			}
+			fmt.Printf("pgbench, the rows of %3d deliveries in a transaction, %2d clients: %6.0f/s, Postgres CPU %d µs\n", n, clients, perSecond, cpu.Microseconds())
+		}
 		return nil
 	})
 }
