@@ -139,7 +139,7 @@ func (b *Bench) turn(ctx context.Context, c Comparison, v Variant, run string) (
 
 // Rows counts the deliveries of a run that are stored and have exactly one job: ours name it, InsertTx's are named by it.
 func (b *Bench) Rows(ctx context.Context, v Variant, run string) (int, error) {
-	return rows(ctx, b.server.URL(), v, run)
+	return rows(ctx, b.url, v, run)
 }
 
 // Stored counts the deliveries of a run that a gateway of ours has stored in this database with exactly one job.

@@ -67,7 +67,7 @@ func (b *Bench) Pgbench(ctx context.Context, n, clients int, duration time.Durat
 	}
 	before := postgres.CPU()
 	out, err := exec.CommandContext(ctx, tool, "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "1",
-		"-T", strconv.Itoa(int(duration.Seconds())), "-f", file, b.server.URL()).CombinedOutput()
+		"-T", strconv.Itoa(int(duration.Seconds())), "-f", file, b.url).CombinedOutput()
 	after := postgres.CPU()
 	found := tps.FindSubmatch(out)
 	if err != nil || found == nil {

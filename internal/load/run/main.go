@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -35,7 +36,7 @@ func main() {
 
 func run(ctx context.Context) error {
 	if len(os.Args) < 2 {
-		return fmt.Errorf("say what to do: send, compare")
+		return errors.New("say what to do: send, compare, latency, faults or bad")
 	}
 	self := []string{"/proc/self/exe", "serve"}
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
