@@ -99,7 +99,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		deps.Inbox = &pipeline{commit: g.inbox.commit, again: store.Retryable}
 	}
 	g.receiver = &receiver{
-		verifier: verifier{cfg.Secrets}, cfg: cfg, log: deps.Log, metrics: metrics, inbox: deps.Inbox, quarantine: g.store.Quarantine,
+		verifier: newVerifier(cfg.Secrets), cfg: cfg, log: deps.Log, metrics: metrics, inbox: deps.Inbox, quarantine: g.store.Quarantine,
 		bodies: newBodies(cfg.BodyMemory), inFlight: inFlight, failpoint: deps.Failpoint,
 	}
 	return g, nil

@@ -154,13 +154,19 @@ func (d Delivery) wanted() *store.Wanted {
 		InstallationID: d.Decision.InstallationID, RepositoryID: d.Decision.Repository.ID,
 		Repository: d.Decision.Repository.Name, DefaultBranch: d.Decision.Repository.DefaultBranch,
 		Number: d.Decision.Number, Head: d.Decision.Head, Before: d.Decision.Before,
-		Action: d.Decision.Action, EventAt: d.Decision.EventAt,
+		Action: d.Decision.Action, EventAt: d.Decision.EventAt, Force: d.Decision.Force,
 	}
 }
 
-// rerun wants the head of one of our check runs reviewed again.
+// rerun wants the head of one of our check runs reviewed again, or of a suite of them.
 func (in *inbox) rerun(ctx context.Context, tx pg.Tx, d Delivery, item store.Item) (store.Item, error) {
-	before, err := in.store.ReviewIn(ctx, tx, d.Decision.ReviewID)
+	var before store.Review
+	var err error
+	if d.Decision.ReviewID != "" {
+		before, err = in.store.ReviewIn(ctx, tx, d.Decision.ReviewID)
+	} else {
+		before, err = in.store.LastOf(ctx, tx, d.Decision.Repository.ID, d.Decision.Head)
+	}
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && before.RepositoryID != d.Decision.Repository.ID:
 		item.Delivery.Reason = string(intake.NotOurCheck)

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"sync"
@@ -143,6 +144,42 @@ func TestAReRun(t *testing.T) {
 	w.expect(again, http.StatusAccepted, "accepted", "")
 	w.expect(send(rerun(first.Review, 4, 5, 70)), http.StatusOK, "duplicate", "same_meaning")
 	if n := w.count(`reviews WHERE id = $1 AND head = $2 AND generation = 2 AND forced AND job_id IS NOT NULL`, again.Review, headA); n != 1 {
+		t.Errorf("%d second generations", n)
+	}
+}
+
+func TestAllChecksReRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.step(step{"opened", 0, "", headA})
+	if _, err := w.db.Pool().Exec(t.Context(), `UPDATE reviews SET state = 'clean', ended_at = now()`); err != nil {
+		t.Fatal(err)
+	}
+	send := func(suite, app int, head string) reply {
+		return w.send(w.request("check_suite", []byte(fmt.Sprintf(`{"action":"rerequested","check_suite":{"id":%d,"head_sha":%q,"app":{"id":%d}},
+			"repository":{"id":70,"full_name":"acme/shop"},"installation":{"id":7},"sender":{"login":"ann","type":"User"}}`, suite, head, app))))
+	}
+	w.expect(send(1, 6, headA), http.StatusAccepted, "ignored", "not_our_check")
+	w.expect(send(2, 5, headB), http.StatusAccepted, "ignored", "not_our_check")
+	again := send(3, 5, headA)
+	w.expect(again, http.StatusAccepted, "accepted", "")
+	if n := w.count(`reviews WHERE id = $1 AND number = 12 AND head = $2 AND generation = 2 AND forced AND job_id IS NOT NULL`, again.Review, headA); n != 1 {
+		t.Errorf("%d second generations", n)
+	}
+}
+
+func TestAnotherBaseIsReviewedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.step(step{"opened", 0, "", headA})
+	if _, err := w.db.Pool().Exec(t.Context(), `UPDATE reviews SET state = 'clean', ended_at = now()`); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(w.step(step{"edited", 3, "", headA}), http.StatusAccepted, "ignored", "nothing_to_do")
+	edited := bytes.Replace(event("edited", 4, "", headA), []byte(`"number":12,`), []byte(`"number":12,"changes":{"base":{"ref":{"from":"main"}}},`), 1)
+	again := w.deliver(edited)
+	w.expect(again, http.StatusAccepted, "accepted", "")
+	if n := w.count(`reviews WHERE id = $1 AND head = $2 AND generation = 2`, again.Review, headA); n != 1 {
 		t.Errorf("%d second generations", n)
 	}
 }

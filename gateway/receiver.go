@@ -1,14 +1,14 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"mime"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -50,11 +50,11 @@ const (
 	reasonDatabase    = "database"
 )
 
-// answer is what a delivery is answered with. Its JSON is the body.
+// answer is what a delivery is answered with. json gives the body.
 type answer struct {
-	Status Status    `json:"status"`
-	Reason string    `json:"reason"`
-	Review review.ID `json:"review"`
+	Status Status
+	Reason string
+	Review review.ID
 
 	code int
 	// hangUp closes the connection: what the client still sends would be read otherwise.
@@ -103,7 +103,12 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(a.code)
 	// When the client has gone it delivers again, and finds the row.
-	_ = json.NewEncoder(w).Encode(a)
+	_, _ = w.Write(a.json())
+}
+
+// json is the body: words of ours and the id of a review, which need no escapes.
+func (a answer) json() []byte {
+	return fmt.Appendf(make([]byte, 0, 128), `{"status":"%s","reason":"%s","review":"%s"}`+"\n", a.Status, a.Reason, a.Review)
 }
 
 func (rc *receiver) receive(w http.ResponseWriter, r *http.Request) answer {
@@ -170,7 +175,6 @@ func (rc *receiver) verified(r *http.Request, content *body) answer {
 	if !isWord(guid, 100) || !isWord(event, 64) {
 		return refuse(http.StatusBadRequest, reasonHeaders)
 	}
-	log := rc.log.With(telemetry.KeyDelivery, guid, "event", event)
 	form, ok := mediaType(r.Header)
 	if !ok {
 		return refuse(http.StatusUnsupportedMediaType, reasonContentType)
@@ -188,20 +192,21 @@ func (rc *receiver) verified(r *http.Request, content *body) answer {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), rc.cfg.StoreTimeout)
 	defer cancel()
 	if err != nil {
-		return rc.malformed(ctx, log, guid, event, err, raw)
+		return rc.malformed(ctx, guid, event, err, raw)
 	}
 	outcome, err := rc.inbox.Accept(ctx, Delivery{GUID: guid, Event: event, Decision: decision})
 	if err != nil {
-		log.ErrorContext(ctx, "delivery not stored", telemetry.KeyError, err)
+		rc.log.ErrorContext(ctx, "delivery not stored", telemetry.KeyDelivery, guid, "event", event, telemetry.KeyError, err)
 		return unavailable(reasonDatabase)
 	}
 	rc.metrics.delivery(event, outcome)
-	logDelivery(ctx, log, decision, outcome)
+	rc.logDelivery(ctx, guid, event, decision, outcome)
 	return outcome.answer()
 }
 
 // malformed keeps a body that a sender who knows the secret sent, for people to look at.
-func (rc *receiver) malformed(ctx context.Context, log *slog.Logger, guid, event string, problem error, raw []byte) answer {
+func (rc *receiver) malformed(ctx context.Context, guid, event string, problem error, raw []byte) answer {
+	log := rc.log.With(telemetry.KeyDelivery, guid, "event", event)
 	log.WarnContext(ctx, "delivery malformed", telemetry.KeyError, problem)
 	if err := rc.quarantine(ctx, guid, event, problem.Error(), raw); err != nil {
 		log.ErrorContext(ctx, "malformed delivery not stored", telemetry.KeyError, err)
@@ -210,12 +215,13 @@ func (rc *receiver) malformed(ctx context.Context, log *slog.Logger, guid, event
 	return refuse(http.StatusBadRequest, reasonMalformed)
 }
 
-func logDelivery(ctx context.Context, log *slog.Logger, d intake.Decision, o Outcome) {
-	level := slog.LevelDebug
-	if o.Status == StatusAccepted {
-		level = slog.LevelInfo
+// logDelivery is for who looks for one delivery; the row has all of it, and the metrics have the counts.
+func (rc *receiver) logDelivery(ctx context.Context, guid, event string, d intake.Decision, o Outcome) {
+	if !rc.log.Enabled(ctx, slog.LevelDebug) {
+		return
 	}
-	log.Log(ctx, level, "delivery answered", "action", d.Action, "status", string(o.Status), "reason", o.Reason,
+	rc.log.DebugContext(ctx, "delivery answered", telemetry.KeyDelivery, guid, "event", event, "action", d.Action,
+		"status", string(o.Status), "reason", o.Reason,
 		telemetry.KeyInstallation, int64(d.InstallationID), telemetry.KeyRepository, d.Repository.Name,
 		telemetry.KeyPullRequest, d.Number, telemetry.KeyHead, d.Head, telemetry.KeyReview, string(o.ReviewID))
 }
@@ -245,7 +251,10 @@ func isWord(s string, most int) bool {
 
 // mediaType says whether the body is a form; ok is false when it is neither that nor JSON, or is compressed.
 func mediaType(h http.Header) (form, ok bool) {
-	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	kind, params, err := h.Get("Content-Type"), map[string]string(nil), error(nil)
+	if kind != "application/json" { // as GitHub sends it
+		kind, params, err = mime.ParseMediaType(kind)
+	}
 	if err != nil {
 		return false, false
 	}
@@ -261,23 +270,39 @@ func mediaType(h http.Header) (form, ok bool) {
 
 // formPayload gives the field "payload" of a form, which must be there once.
 func formPayload(raw []byte) ([]byte, error) {
-	payload, found := "", false
-	for pair := range strings.SplitSeq(string(raw), "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		if name != "payload" {
+	var payload []byte
+	found := false
+	for pair := range bytes.SplitSeq(raw, []byte{'&'}) {
+		value, ok := bytes.CutPrefix(pair, []byte("payload"))
+		if !ok || len(value) > 0 && value[0] != '=' {
 			continue
 		}
 		if found {
 			return nil, fmt.Errorf("%w: the form has two payloads", intake.ErrMalformed)
 		}
-		payload, found = value, true
+		payload, found = bytes.TrimPrefix(value, []byte{'='}), true
 	}
 	if !found {
 		return nil, fmt.Errorf("%w: the form has no payload", intake.ErrMalformed)
 	}
-	text, err := url.QueryUnescape(payload)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the form is not encoded as one", intake.ErrMalformed)
+	out := make([]byte, 0, len(payload))
+	for i := 0; i < len(payload); i++ {
+		switch c := payload[i]; c {
+		case '+':
+			out = append(out, ' ')
+		case '%':
+			var one [1]byte
+			if i+2 >= len(payload) {
+				return nil, fmt.Errorf("%w: the form is not encoded as one", intake.ErrMalformed)
+			}
+			if _, err := hex.Decode(one[:], payload[i+1:i+3]); err != nil {
+				return nil, fmt.Errorf("%w: the form is not encoded as one", intake.ErrMalformed)
+			}
+			out = append(out, one[0])
+			i += 2
+		default:
+			out = append(out, c)
+		}
 	}
-	return []byte(text), nil
+	return out, nil
 }

@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"hash"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/openrabbit/openrabbit/internal/config"
 )
@@ -16,8 +18,16 @@ const (
 	signaturePrefix = "sha256="
 )
 
-// verifier knows the webhook's secrets.
-type verifier struct{ secrets []config.Secret }
+// verifier knows the webhook's secrets. It keeps keyed hashes to use again, one pool a secret.
+type verifier struct{ hashes []*sync.Pool }
+
+func newVerifier(secrets []config.Secret) verifier {
+	var v verifier
+	for _, secret := range secrets {
+		v.hashes = append(v.hashes, &sync.Pool{New: func() any { return hmac.New(sha256.New, []byte(secret.Reveal())) }})
+	}
+	return v
+}
 
 // claimed gives the signature that a request claims, in hexadecimal, when it has the form that GitHub gives it: one
 // header, lower case. The older header with SHA-1 is not looked at.
@@ -37,11 +47,15 @@ func claimed(h http.Header) (string, bool) {
 // same time, so the time tells nothing about either.
 func (v verifier) verify(signature string, b *body) int {
 	signed := -1
-	for i, secret := range v.secrets {
-		mac := hmac.New(sha256.New, []byte(secret.Reveal()))
+	var sum [sha256.Size]byte
+	var want [2 * sha256.Size]byte
+	for i, pool := range v.hashes {
+		mac := pool.Get().(hash.Hash)
+		mac.Reset()
 		b.hash(mac)
-		want := hex.EncodeToString(mac.Sum(nil))
-		if subtle.ConstantTimeCompare([]byte(signature), []byte(want)) == 1 && signed < 0 {
+		hex.Encode(want[:], mac.Sum(sum[:0]))
+		pool.Put(mac)
+		if subtle.ConstantTimeCompare([]byte(signature), want[:]) == 1 && signed < 0 {
 			signed = i
 		}
 	}

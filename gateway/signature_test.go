@@ -27,7 +27,7 @@ func FuzzSignature(f *testing.F) {
 		f.Add(sum(body), body)
 		f.Add("sha1=00", body)
 	}
-	v := verifier{[]config.Secret{config.NewSecret("other"), config.NewSecret(key)}}
+	v := newVerifier([]config.Secret{config.NewSecret("other"), config.NewSecret(key)})
 	memory := newBodies(4 << 20)
 	f.Fuzz(func(t *testing.T, header string, sent []byte) {
 		read, err := memory.read(iotest.OneByteReader(bytes.NewReader(sent)))

@@ -14,7 +14,7 @@ func malformed(problem string) error { return fmt.Errorf("%w: %s", ErrMalformed,
 func (p *payload) check() error {
 	pr := &p.pullRequest
 	switch {
-	case p.repository.id < 0 || p.installation.id < 0 || p.checkRun.id < 0:
+	case p.repository.id < 0 || p.installation.id < 0 || min(p.checkRun.id, p.checkSuite.id) < 0:
 		return malformed("an id is negative")
 	case pr.number < 0 || pr.number > math.MaxInt32:
 		return malformed("the number of a pull request is out of range")
@@ -23,7 +23,7 @@ func (p *payload) check() error {
 	case min(pr.changedFiles, pr.additions, pr.deletions) < 0 || max(pr.additions, pr.deletions) > math.MaxInt32:
 		return malformed("a count is out of range")
 	}
-	for _, sha := range []string{pr.head, pr.before, p.checkRun.headSHA} {
+	for _, sha := range []string{pr.head, pr.before, p.checkRun.headSHA, p.checkSuite.headSHA} {
 		if sha != "" && !isSHA(sha) {
 			return malformed("a revision is no SHA")
 		}

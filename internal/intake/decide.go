@@ -18,7 +18,8 @@ const (
 	Ping Kind = "ping"
 	// Review: the head of a pull request is to be reviewed.
 	Review Kind = "review"
-	// Rerun: the head of the review ReviewID is to be reviewed again.
+	// Rerun: the head of the review ReviewID is to be reviewed again, or, without one, the head Head of whichever pull
+	// request it was last reviewed for.
 	Rerun Kind = "rerun"
 	// Close: a pull request was closed; its reviews that have not ended are not wanted.
 	Close Kind = "close"
@@ -88,6 +89,8 @@ type Decision struct {
 	Head, Before string
 	// EventAt is pull_request.updated_at: GitHub's order of events, in seconds.
 	EventAt time.Time
+	// Force asks for a review although this head was reviewed.
+	Force bool
 	// Large pull requests wait in a queue of their own.
 	Large bool
 	// ReviewID is the review whose check run was asked for again.
@@ -141,9 +144,7 @@ func Decide(event string, data []byte, self Identity) (Decision, error) {
 	case "push":
 		d.Reason = NotSupportedYet
 	case "check_suite":
-		if d.Reason = NothingToDo; p.action == "rerequested" {
-			d.Reason = NotSupportedYet
-		}
+		d.checkSuite(p, self)
 	default:
 		d.Reason = UnknownEvent
 	}
@@ -166,13 +167,13 @@ func (d *Decision) pullRequest(p *payload, self Identity) error {
 	switch p.action {
 	case "opened", "reopened", "synchronize", "ready_for_review":
 		d.Kind = Review
+	case "edited":
+		if d.Kind = Review; !pr.baseChanged {
+			d.ignore(NothingToDo)
+			return nil
+		}
 	case "closed":
 		d.Kind = Close
-	case "edited":
-		if d.ignore(NothingToDo); pr.baseChanged {
-			d.ignore(NotSupportedYet)
-		}
-		return nil
 	case "assigned", "auto_merge_disabled", "auto_merge_enabled", "converted_to_draft", "demilestoned", "dequeued",
 		"enqueued", "labeled", "locked", "milestoned", "review_request_removed", "review_requested", "unassigned",
 		"unlabeled", "unlocked":
@@ -200,12 +201,15 @@ func (d *Decision) pullRequest(p *payload, self Identity) error {
 		return nil
 	}
 	d.Before = pr.before
+	// Another base is another diff of the same head: what was reviewed was not this.
+	d.Force = p.action == "edited"
 	d.Large = pr.changedFiles > largeFiles || pr.additions+pr.deletions > largeLines
 	switch {
 	case self.is(p.sender):
 		d.ignore(OwnEvent)
-	// A bot may push to a person's pull request (a formatter, a merge of the base): its head is still to be reviewed.
-	case pr.author.bot(), p.sender.bot() && p.action != "synchronize":
+	// A bot may push to a person's pull request (a formatter, a merge of the base) or give it another base (a tool for
+	// stacked changes): its diff is still to be reviewed.
+	case pr.author.bot(), p.sender.bot() && p.action != "synchronize" && p.action != "edited":
 		d.ignore(BotAuthor)
 	case pr.state == "closed":
 		d.ignore(PullRequestClosed)
@@ -232,6 +236,28 @@ func (d *Decision) checkRun(p *payload, self Identity) error {
 		d.Meaning = meaning("check_run", p.action, d.Repository.ID, run.id, string(d.ReviewID), run.completedAt)
 	}
 	return nil
+}
+
+// checkSuite is "Re-run all checks". A suite of ours has one check run for each review of its head.
+func (d *Decision) checkSuite(p *payload, self Identity) {
+	suite := &p.checkSuite
+	d.Head = suite.headSHA
+	switch {
+	case p.action != "rerequested":
+		if d.ignore(NothingToDo); p.action == "" {
+			d.ignore(UnknownAction)
+		}
+	case p.sender.bot():
+		d.ignore(BotAuthor)
+	// Every App's suite has a head, so only our number tells that it is ours.
+	case self.AppID == 0 || suite.app != self.AppID:
+		d.ignore(NotOurCheck)
+	case d.Repository.ID == 0 || suite.id == 0 || suite.headSHA == "":
+		d.ignore(MissingField)
+	default:
+		d.Kind = Rerun
+		d.Meaning = meaning("check_suite", p.action, d.Repository.ID, suite.id, suite.headSHA, suite.updatedAt)
+	}
 }
 
 func (d *Decision) installation(p *payload) {

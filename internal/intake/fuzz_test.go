@@ -3,8 +3,6 @@ package intake_test
 import (
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -14,12 +12,13 @@ import (
 // Whatever the bytes are: no panic, the same decision twice, an error of the right kind or a decision that holds
 // together; and nothing is accepted that the standard library does not take for JSON.
 func FuzzDecide(f *testing.F) {
-	for _, event := range []string{"pull_request", "check_run", "installation", "installation_repositories", "issue_comment", "ping", "levitation"} {
+	for _, event := range []string{"pull_request", "check_run", "check_suite", "installation", "installation_repositories", "issue_comment", "ping", "levitation"} {
 		f.Add(event, pullRequest())
 		f.Add(event, []byte(`{"action":"rerequested","check_run":{"id":3,"external_id":"`+runID+`","app":{"id":5}},"installation":{"id":7,"updated_at":1.5e3}}`))
 		f.Add(event, []byte(`{"a":[[[[{"b":"\ud83d\ude00","c":-0.1e+5,"d":[true,false,null]}]]]],"action":"added","repositories_added":[{"id":1,"full_name":"a/b"}]}`))
 	}
 	f.Add("pull_request", []byte(`{"a":"\u00`))
+	f.Add("check_suite", []byte(`{"action":"rerequested","check_suite":{"id":3,"head_sha":"`+headA+`","app":{"id":5}},"installation":{"id":7}}`))
 	f.Fuzz(func(t *testing.T, event string, payload []byte) {
 		d, err := intake.Decide(event, payload, self)
 		again, errAgain := intake.Decide(event, payload, self)
@@ -50,39 +49,6 @@ func FuzzDecide(f *testing.F) {
 			t.Fatalf("a re-run of nothing: %+v", d)
 		}
 	})
-}
-
-// TestRealPayloads reads the 329 published examples, where a checkout has them.
-func TestRealPayloads(t *testing.T) {
-	t.Parallel()
-	data := os.Getenv("OPENRABBIT_DATA")
-	if data == "" {
-		t.Skip("OPENRABBIT_DATA is not set")
-	}
-	text, err := os.ReadFile(filepath.Join(data, "webhooks", "octokit-examples.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var events []struct {
-		Name     string
-		Examples []json.RawMessage
-	}
-	if err := json.Unmarshal(text, &events); err != nil {
-		t.Fatal(err)
-	}
-	counts := map[string]int{}
-	for _, e := range events {
-		for i, example := range e.Examples {
-			d, err := intake.Decide(e.Name, example, self)
-			if err != nil {
-				t.Errorf("%s %d: %v", e.Name, i, err)
-			}
-			counts[e.Name+"/"+d.Action+" "+string(d.Kind)+" "+string(d.Reason)]++
-		}
-	}
-	for what, n := range counts {
-		t.Logf("%3d %s", n, what)
-	}
 }
 
 func BenchmarkDecide(b *testing.B) {

@@ -30,6 +30,10 @@ type payload struct {
 		id, app                          int64
 		externalID, headSHA, completedAt string
 	}
+	checkSuite struct {
+		id, app            int64
+		headSHA, updatedAt string
+	}
 	comment struct {
 		author actor
 		app    int64
@@ -44,7 +48,7 @@ func (a actor) bot() bool { return a.kind == "Bot" }
 
 // decode reads the fields that the decision on an event uses. The rest is only checked for being JSON.
 func decode(event string, data []byte) (*payload, error) {
-	s := &scanner{data: data}
+	s := &scanner{data: data, keys: make([][]byte, 0, openKeys)}
 	if !utf8.Valid(data) {
 		return nil, s.fail("it is not UTF-8")
 	}
@@ -92,6 +96,8 @@ func (s *scanner) eventField(event, key string, p *payload) error {
 		})
 	case "check_run.check_run":
 		return s.checkRun(p)
+	case "check_suite.check_suite":
+		return s.checkSuite(p)
 	case "issue_comment.comment", "pull_request_review_comment.comment", "pull_request_review.review":
 		return s.comment(p)
 	case "installation.repositories", "installation_repositories.repositories_added":
@@ -198,6 +204,23 @@ func (s *scanner) checkRun(p *payload) error {
 			return s.str(&run.completedAt)
 		case "app":
 			return s.id(&run.app)
+		}
+		return s.skip()
+	})
+}
+
+func (s *scanner) checkSuite(p *payload) error {
+	suite := &p.checkSuite
+	return s.object(func(key []byte) error {
+		switch string(key) {
+		case "id":
+			return s.whole(&suite.id)
+		case "head_sha":
+			return s.str(&suite.headSHA)
+		case "updated_at":
+			return s.str(&suite.updatedAt)
+		case "app":
+			return s.id(&suite.app)
 		}
 		return s.skip()
 	})

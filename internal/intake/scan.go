@@ -2,8 +2,10 @@ package intake
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -19,6 +21,7 @@ const (
 	maxNumber    = 40
 	maxText      = 1024
 	fewKeys      = 160
+	openKeys     = 192 // what GitHub's have open at a time
 	maxElements  = 1 << 20
 	errTruncated = "it ends too early"
 )
@@ -39,6 +42,15 @@ func (s *scanner) fail(problem string) error {
 
 // peek skips white space and gives the next byte, 0 at the end (which is no token of JSON either).
 func (s *scanner) peek() byte {
+	if s.pos < len(s.data) {
+		if c := s.data[s.pos]; c > ' ' { // as GitHub writes it, without white space
+			return c
+		}
+	}
+	return s.peekOn()
+}
+
+func (s *scanner) peekOn() byte {
 	for s.pos < len(s.data) {
 		switch c := s.data[s.pos]; c {
 		case ' ', '\t', '\n', '\r':
@@ -58,7 +70,8 @@ func (s *scanner) end() error {
 	return nil
 }
 
-// object reads an object or null, and calls each at the value of every key. A key that comes twice is an error.
+// object reads an object or null, and calls each at the value of every key; nil skips them. A key that comes twice is an
+// error.
 func (s *scanner) object(each func(key []byte) error) error {
 	switch s.peek() {
 	case 'n':
@@ -72,6 +85,7 @@ func (s *scanner) object(each func(key []byte) error) error {
 	}
 	mine := len(s.keys)
 	defer func() { s.keys = s.keys[:mine]; s.depth-- }()
+	var seen filter
 	var many map[string]struct{}
 	if s.peek() == '}' {
 		s.pos++
@@ -85,14 +99,23 @@ func (s *scanner) object(each func(key []byte) error) error {
 		if err != nil {
 			return err
 		}
-		if many, err = s.once(key, mine, many); err != nil {
-			return err
+		if maybe := seen.add(key); maybe || many != nil || len(s.keys)-mine >= fewKeys {
+			if many, err = s.once(key, mine, many); err != nil {
+				return err
+			}
+		} else {
+			s.keys = append(s.keys, key)
 		}
 		if s.peek() != ':' {
 			return s.fail("want a colon")
 		}
 		s.pos++
-		if err := each(key); err != nil {
+		if each == nil {
+			err = s.skip()
+		} else {
+			err = each(key)
+		}
+		if err != nil {
 			return err
 		}
 		switch s.peek() {
@@ -105,6 +128,27 @@ func (s *scanner) object(each func(key []byte) error) error {
 			return s.fail("want a comma or the end of the object")
 		}
 	}
+}
+
+// filter tells most keys of an object apart without a look at the others.
+type filter [8]uint64
+
+// add notes a key and says whether it may have been noted before. It is never wrong when it says no.
+func (f *filter) add(key []byte) (maybe bool) {
+	h := uint64(len(key))
+	switch n := len(key); {
+	case n >= 8:
+		h ^= binary.LittleEndian.Uint64(key) ^ binary.LittleEndian.Uint64(key[n-8:])*0x9e3779b97f4a7c15
+	default:
+		for _, c := range key {
+			h = h<<8 ^ uint64(c) ^ h>>56
+		}
+	}
+	h *= 0x9e3779b97f4a7c15
+	bit, word := uint64(1)<<(h>>58), h>>55&7
+	maybe = f[word]&bit != 0
+	f[word] |= bit
+	return maybe
 }
 
 // once notes a key of the innermost object and refuses one that it has. Looking through few keys is cheaper than a map.
@@ -132,7 +176,7 @@ func (s *scanner) once(key []byte, mine int, many map[string]struct{}) (map[stri
 	return many, nil
 }
 
-// array reads an array or null, and calls each at every element.
+// array reads an array or null, and calls each at every element; nil skips them.
 func (s *scanner) array(each func() error) error {
 	switch s.peek() {
 	case 'n':
@@ -153,7 +197,13 @@ func (s *scanner) array(each func() error) error {
 		if n == maxElements {
 			return s.fail("an array is too long")
 		}
-		if err := each(); err != nil {
+		var err error
+		if each == nil {
+			err = s.skip()
+		} else {
+			err = each()
+		}
+		if err != nil {
 			return err
 		}
 		switch s.peek() {
@@ -180,9 +230,9 @@ func (s *scanner) enter() error {
 func (s *scanner) skip() error {
 	switch c := s.peek(); {
 	case c == '{':
-		return s.object(func([]byte) error { return s.skip() })
+		return s.object(nil)
 	case c == '[':
-		return s.array(s.skip)
+		return s.array(nil)
 	case c == '"':
 		_, _, err := s.quoted()
 		return err
@@ -299,6 +349,10 @@ func (s *scanner) quoted() (raw []byte, escaped bool, err error) {
 	}
 	s.pos++
 	for start := s.pos; s.pos < len(s.data); s.pos++ {
+		s.plain()
+		if s.pos == len(s.data) {
+			break
+		}
 		switch c := s.data[s.pos]; {
 		case c == '"':
 			s.pos++
@@ -313,6 +367,23 @@ func (s *scanner) quoted() (raw []byte, escaped bool, err error) {
 		}
 	}
 	return nil, false, s.fail(errTruncated)
+}
+
+// plain goes on over bytes that mean nothing in a string, eight at a time: it stops, at the latest, at a quote, a
+// backslash or a control character.
+func (s *scanner) plain() {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for s.pos+8 <= len(s.data) {
+		w := binary.LittleEndian.Uint64(s.data[s.pos:])
+		quote, slash := w^ones*'"', w^ones*'\\'
+		// A byte below n sets its highest bit in (w-n)&^w; the borrow of such a byte may set more to the left of it,
+		// never to the right, and the first is what counts.
+		if special := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & high; special != 0 {
+			s.pos += bits.TrailingZeros64(special) / 8
+			return
+		}
+		s.pos += 8
+	}
 }
 
 // escape leaves pos at the last byte of the escape.

@@ -24,6 +24,8 @@ import (
 type Bench struct {
 	dir    string
 	server *localpg.Server
+	// url stays the same when the server is started again.
+	url string
 	// Self is the command that runs Serve in a process of its own: this program, with its first argument.
 	self []string
 	out  io.Writer
@@ -46,6 +48,7 @@ func NewBench(ctx context.Context, self []string, out io.Writer) (*Bench, error)
 	if err := b.StartPostgres(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
+	b.url = b.server.URL()
 	db, err := b.Open(ctx)
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -58,14 +61,17 @@ func NewBench(ctx context.Context, self []string, out io.Writer) (*Bench, error)
 }
 
 // StartPostgres starts the server, again after it was killed.
-func (b *Bench) StartPostgres(ctx context.Context) (err error) {
-	b.server, err = localpg.Start(ctx, localpg.Options{DataDir: filepath.Join(b.dir, "postgres"), Fetch: true})
+func (b *Bench) StartPostgres(ctx context.Context) error {
+	server, err := localpg.Start(ctx, localpg.Options{DataDir: filepath.Join(b.dir, "postgres"), Fetch: true})
+	if err == nil {
+		b.server = server
+	}
 	return err
 }
 
 // Open opens the database.
 func (b *Bench) Open(ctx context.Context) (*pg.DB, error) {
-	return pg.Open(ctx, b.server.URL(), "openrabbit-load-check", 4)
+	return pg.Open(ctx, b.url, "openrabbit-load-check", 4)
 }
 
 // Postmaster gives the process of Postgres with its children.
@@ -120,7 +126,7 @@ type Gateway struct {
 
 // StartGateway starts a gateway and waits until it receives.
 func (b *Bench) StartGateway(ctx context.Context, s Serving) (*Gateway, error) {
-	s.DatabaseURL, s.Secret = b.server.URL()+os.Getenv("LOAD_URL_EXTRA"), secret
+	s.DatabaseURL, s.Secret = b.url, secret
 	cmd := exec.Command(b.self[0], b.self[1:]...)
 	cmd.Env = append(os.Environ(), "OPENRABBIT_LOG_LEVEL=error", "DATABASE_URL="+s.DatabaseURL, "LOAD_VARIANT="+string(s.Variant),
 		"LOAD_ADDR="+s.Addr, "LOAD_CONNECTIONS="+strconv.Itoa(s.Connections),

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/openrabbit/openrabbit/internal/pg"
 )
 
 // Comparison says how variants are set beside each other.
@@ -126,7 +128,7 @@ func (b *Bench) turn(ctx context.Context, c Comparison, v Variant, run string) (
 	if v == Limit {
 		return t, nil
 	}
-	if t.Rows, err = b.Rows(ctx, run); err != nil {
+	if t.Rows, err = b.Rows(ctx, v, run); err != nil {
 		return t, err
 	}
 	if t.Rows < t.Acknowledged {
@@ -135,17 +137,32 @@ func (b *Bench) turn(ctx context.Context, c Comparison, v Variant, run string) (
 	return t, nil
 }
 
-// Rows counts the deliveries of a run that are stored and have exactly one job.
-func (b *Bench) Rows(ctx context.Context, run string) (n int, err error) {
-	db, err := b.Open(ctx)
+// Rows counts the deliveries of a run that are stored and have exactly one job: ours name it, InsertTx's are named by it.
+func (b *Bench) Rows(ctx context.Context, v Variant, run string) (int, error) {
+	return rows(ctx, b.url, v, run)
+}
+
+// Stored counts the deliveries of a run that a gateway of ours has stored in this database with exactly one job.
+func Stored(ctx context.Context, url, run string) (int, error) { return rows(ctx, url, Ours, run) }
+
+func rows(ctx context.Context, url string, v Variant, run string) (n int, err error) {
+	db, err := pg.Open(ctx, url, "openrabbit-load-check", 1)
 	if err != nil {
 		return 0, err
 	}
 	defer db.Close()
-	err = db.Pool().QueryRow(ctx, `SELECT count(*) FROM deliveries d WHERE guid LIKE $1 || '-%'
-		AND (SELECT count(*) FROM river_job j WHERE j.id = d.job_id OR d.job_id IS NULL AND j.args->>'review_id' = d.guid) = 1`, run).Scan(&n)
+	on := `j.id = d.job_id AND j.args->>'review_id' = d.review_id::text`
+	if v == InsertTx {
+		on = `j.args->>'review_id' = d.guid`
+	}
+	var jobs int
+	err = db.Pool().QueryRow(ctx, `SELECT count(*), count(DISTINCT d.guid) FROM deliveries d JOIN river_job j ON `+on+`
+		WHERE d.guid LIKE $1 || '-%'`, run).Scan(&jobs, &n)
 	if err != nil {
 		return 0, fmt.Errorf("count rows: %w", err)
+	}
+	if jobs != n {
+		return n, fmt.Errorf("%d deliveries have %d jobs", n, jobs)
 	}
 	return n, nil
 }

@@ -95,6 +95,9 @@ func readAnswer(in *bufio.Reader) (status int, body []byte, stays bool, err erro
 			stays = !bytes.Contains(bytes.ToLower(line), []byte("close"))
 		}
 	}
+	if length < 0 && !stays { // an answer of the server itself, before the request was one
+		return status, nil, false, nil
+	}
 	if length < 0 || length > 1<<20 {
 		return 0, nil, false, errors.New("the answer has no usable length")
 	}

@@ -175,6 +175,17 @@ func (s *Store) CancelReview(ctx context.Context, tx pg.Tx, id review.ID) (r Rev
 	return r, false, nil
 }
 
+// LastOf gives the newest review of a head in a repository, whichever pull request it was for. The error is ErrNotFound
+// when there is none.
+func (s *Store) LastOf(ctx context.Context, tx pg.Tx, repository review.RepositoryID, head string) (Review, error) {
+	r, err := oneReview(ctx, tx, `SELECT `+reviewColumns+` FROM reviews r JOIN repositories p ON p.id = r.repository_id
+		WHERE r.repository_id = $1 AND r.head = $2 ORDER BY r.created_at DESC, r.generation DESC LIMIT 1`, int64(repository), text(head))
+	if err != nil {
+		return Review{}, fmt.Errorf("find the last review of %s: %w", head, err)
+	}
+	return r, nil
+}
+
 // SetJob writes the River job that a review was given.
 func (s *Store) SetJob(ctx context.Context, tx pg.Tx, id review.ID, jobID int64) error {
 	tag, err := tx.Exec(ctx, `UPDATE reviews SET job_id = $2 WHERE id = $1`, string(id), jobID)
