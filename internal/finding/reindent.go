@@ -39,7 +39,7 @@ func Reindent(anchored []string, suggestion string) string {
 	if want > maxDepth || len(suggestion) > maxSuggestionBytes {
 		return given // nobody will be offered this
 	}
-	if has == 0 && deeper(lines[first+1:], to, want) {
+	if has == 0 && deeper(lines[first+1:], to, want) && !opens(lines[first], lines[first+1:], to, want) {
 		lines[first] = to.shift(lines[first], want) // only the first line lost its indentation, as when text is trimmed
 	} else {
 		for i := range lines {
@@ -75,6 +75,21 @@ func deeper(lines []string, s style, depth int) bool {
 		}
 	}
 	return any && depth > 0
+}
+
+// opens says whether a line at the margin begins a block whose next line is no deeper than the block itself would be at
+// the wanted depth: then all of it was written at the margin, and the first line did not lose its indentation.
+func opens(line string, rest []string, s style, want int) bool {
+	line = strings.TrimRight(line, " \t")
+	next := textAt(rest)
+	if next < 0 || line == "" || strings.IndexByte("{([:", line[len(line)-1]) < 0 && !strings.HasSuffix(line, "=>") {
+		return false
+	}
+	step := 1
+	if s.unit == ' ' {
+		step = s.step
+	}
+	return s.depth(rest[next]) < want+step
 }
 
 // style is how lines are indented.

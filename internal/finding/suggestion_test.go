@@ -16,6 +16,8 @@ func TestReindent(t *testing.T) {
 		"a block at the margin":        {"\tx()", "if ok {\n\tx()\n}", "\tif ok {\n\t\tx()\n\t}"},
 		"a block in place":             {"\tx()", "\tif ok {\n\t\tx()\n\t}", "\tif ok {\n\t\tx()\n\t}"},
 		"only the first line lost":     {"\t\tif a {\n\t\t\tb()\n\t\t}", "if c {\n\t\t\tb()\n\t\t}", "\t\tif c {\n\t\t\tb()\n\t\t}"},
+		"a block without an end":       {"    x()", "if ok:\n    x()\n    y()", "    if ok:\n        x()\n        y()"},
+		"of which the first line lost": {"    x()\n        z()", "if ok:\n        x()\n        y()", "    if ok:\n        x()\n        y()"},
 		"too deep":                     {"\tx()", "\t\t\ty()\n\t\t\t\tz()", "\ty()\n\t\tz()"},
 		"blanks for tabs":              {"\t\tx()", "        if ok {\n            x()\n        }", "\t\tif ok {\n\t\t\tx()\n\t\t}"},
 		"two blanks for tabs":          {"\tx()", "  if ok {\n    x()\n  }", "\tif ok {\n\t\tx()\n\t}"},
