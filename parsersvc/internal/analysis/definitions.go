@@ -176,6 +176,8 @@ func (g *gathered) match(pattern int, captures []capture, content []byte) {
 	}
 	switch {
 	case isDefinition && d.name.end > d.name.start:
+		// Of a definition that is captured in pieces one may be missing; its name is always in it.
+		defined = span{min(defined.start, d.name.start), max(defined.end, d.name.end)}
 		d.node, d.parameters, d.single = defined, list, param.span
 		g.definitions = append(g.definitions, d)
 	case nameless.end > nameless.start:

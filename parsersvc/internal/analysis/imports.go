@@ -109,7 +109,8 @@ func (g *gathered) importsOf(t *text, rules *rules) []syntax.Import {
 // splitEnd makes the last part of a path the name that is taken from the module.
 func (p *importParts) splitEnd() {
 	i := strings.LastIndexByte(p.out.Module, '.')
-	if i < 0 || len(p.out.Names) > 0 {
+	// In code that is broken a path may begin with a dot; then nothing stands before it.
+	if i <= 0 || len(p.out.Names) > 0 {
 		return
 	}
 	name := p.out.Module[i+1:]
