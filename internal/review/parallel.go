@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// readsAtOnce bounds the files of one review that are read side by side.
-const readsAtOnce = 8
+// readsAtOnce bounds the files of one review that are read side by side. What a forge bears is its client's to know.
+const readsAtOnce = 32
 
 // guarded makes a panic of do an error: on a goroutine of its own it would end the process, and with it the reviews of
 // other people.

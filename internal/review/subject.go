@@ -44,15 +44,16 @@ func (r *run) load(ctx context.Context) error {
 	if r.files == nil {
 		return nil
 	}
-	err := inParallel(ctx, len(r.subjects), readsAtOnce, func(ctx context.Context, i int) error {
-		s := r.subjects[i]
+	// Both ends of all files side by side: each read is somebody else's latency.
+	err := inParallel(ctx, 2*len(r.subjects), readsAtOnce, func(ctx context.Context, i int) error {
+		s := r.subjects[i/2]
 		var err error
-		if s.file.Status != diff.StatusAdded && s.file.OldPath != "" {
+		switch {
+		case i%2 == 0 && s.file.Status != diff.StatusAdded && s.file.OldPath != "":
 			if s.old, err = r.files.Read(ctx, diff.Old, s.file.OldPath); err != nil {
 				return fmt.Errorf("read %s before the change: %w", s.file.OldPath, err)
 			}
-		}
-		if s.file.NewPath != "" {
+		case i%2 == 1 && s.file.NewPath != "":
 			if s.new, err = r.files.Read(ctx, diff.New, s.file.NewPath); err != nil {
 				return fmt.Errorf("read %s after the change: %w", s.file.NewPath, err)
 			}
