@@ -157,6 +157,7 @@ func (bad Bad) Run(ctx context.Context, b *Bench) error {
 		}
 	}
 	var problems []error
+	first.close() // it was idle for so long that the gateway may have hung up
 	if err := good(1000); err != nil {
 		problems = append(problems, err)
 	}
