@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/openrabbit/openrabbit/internal/diff"
+	"github.com/openrabbit/openrabbit/internal/github"
 	"github.com/openrabbit/openrabbit/internal/review"
 )
 
@@ -46,9 +47,11 @@ func together(ctx context.Context, calls ...func(context.Context) error) error {
 
 // boundedFiles reads files when one of a number of slots is free.
 type boundedFiles struct {
-	review.Files
+	*github.Files
 	slots chan struct{}
 }
+
+var _ review.Tree = (*boundedFiles)(nil)
 
 // Read implements review.Files.
 func (f *boundedFiles) Read(ctx context.Context, side diff.Side, path string) ([]byte, error) {

@@ -104,7 +104,7 @@ func openPullRequest(ctx context.Context, env *config.Env, text string) (*remote
 		return nil, refused(err, repo, number)
 	}
 	return &remotePullRequest{client: client, repo: repo, number: number, head: pr.Head, local: local{
-		config: configText, files: client.Repository(repo, pr.MergeBase, pr.Head),
+		config: configText, files: client.Files(repo, pr.MergeBase, pr.Head),
 		change: review.Change{Repository: repo, Number: number, Title: pr.Title, Description: pr.Body, Author: pr.Author,
 			Base: pr.MergeBase, Head: pr.Head, Diff: d}}}, nil
 }

@@ -10,9 +10,6 @@ import (
 	"strings"
 
 	gh "github.com/google/go-github/v62/github"
-
-	"github.com/openrabbit/openrabbit/internal/diff"
-	"github.com/openrabbit/openrabbit/internal/review"
 )
 
 // File reads a file at a commit or branch. It gives nil when there is no such file there; an empty file is not nil. A
@@ -82,34 +79,4 @@ func escapePath(path string) (string, bool) {
 		parts[i] = url.PathEscape(p)
 	}
 	return strings.Join(parts, "/"), true
-}
-
-// files reads the two ends of one change.
-type files struct {
-	c                *Client
-	repo, base, head string
-}
-
-var _ review.Files = (*files)(nil)
-
-// Files gives the repository at the two ends of a change. A side without a commit has no files.
-func (c *Client) Files(repo, baseSHA, headSHA string) review.Files {
-	return &files{c: c, repo: repo, base: baseSHA, head: headSHA}
-}
-
-// Read implements review.Files. A file beyond File's cap counts as one whose content is not known: its change is still
-// in the diff, and nobody parses a file of that size.
-func (f *files) Read(ctx context.Context, side diff.Side, path string) ([]byte, error) {
-	ref := f.head
-	if side == diff.Old {
-		ref = f.base
-	}
-	if ref == "" || side == diff.SideUnknown {
-		return nil, nil
-	}
-	content, err := f.c.File(ctx, f.repo, ref, path)
-	if KindOf(err) == TooLarge {
-		return nil, nil
-	}
-	return content, err
 }

@@ -79,7 +79,7 @@ func startMesh(ctx context.Context, bin, databaseURL string, s *standIns, worker
 func (m *mesh) close() {
 	m.stop()
 	for _, ended := range m.ended {
-		<-ended
+		_ = <-ended // how does not matter: it was killed
 	}
 }
 

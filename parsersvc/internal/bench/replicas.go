@@ -19,9 +19,15 @@ import (
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
 )
 
-// perReplica is how many calls are under way at once for each replica. One with one child has three places: what finds
-// none is refused, and tried at the other.
-const perReplica = 2
+const (
+	// perReplica is how many unary calls are under way at once for each replica. One with one child has three places:
+	// what finds none is refused, and tried at the other.
+	perReplica = 2
+	// streamsPerReplica is how many streams are: what finds no place in one waits for it there, as the files of reviews do.
+	streamsPerReplica = 6
+	// streamFiles is how many files a stream has, as many as a review of some size, and loadFiles how many all have.
+	streamFiles, loadFiles = 20, 6000
+)
 
 // replicas measures one replica and two behind one client's round robin, each with one child and pinned to a processor
 // of its own; then one of two is killed in the middle of a thousand calls. The calls are made by this process, which has
@@ -47,7 +53,7 @@ func replicas(ctx context.Context, o options) error {
 			return err
 		}
 		ratios = append(ratios, two.rate/one.rate)
-		fmt.Printf("one replica %.0f calls/s (the caller took %.2f cores); two %.0f calls/s (%.2f cores), %s; %.2f times\n",
+		fmt.Printf("one replica %.0f files/s (the caller took %.2f cores); two %.0f files/s (%.2f cores), %s; %.2f times\n",
 			one.rate, one.own, two.rate, two.own, two.shares(), two.rate/one.rate)
 	}
 	fmt.Printf("median: %.2f times\n", median(ratios))
@@ -82,10 +88,10 @@ func (l *load) shares() string {
 	for _, n := range l.by {
 		out = append(out, fmt.Sprintf("%.0f %%", 100*float64(n)/float64(total)))
 	}
-	return strings.Join(out, " and ") + " of the calls"
+	return strings.Join(out, " and ") + " of them"
 }
 
-// through makes calls through so many replicas for a while.
+// through has files analysed by so many replicas for a while.
 func through(ctx context.Context, files []file, n int) (*load, error) {
 	var addresses []string
 	for i := range n {
@@ -101,15 +107,54 @@ func through(ctx context.Context, files []file, n int) (*load, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	calls(ctx, client, files, 300, n*perReplica, nil)
+	streams(ctx, client, files, 300, n*streamsPerReplica)
 	before, begun := cpu(), time.Now()
-	l := calls(ctx, client, files, 3000, n*perReplica, nil)
+	l := streams(ctx, client, files, loadFiles, n*streamsPerReplica)
 	took := time.Since(begun).Seconds()
-	l.rate, l.own = 3000/took, (cpu()-before)/took
+	l.rate, l.own = loadFiles/took, (cpu()-before)/took
 	if f := l.failed.Load(); f > 0 {
-		return nil, fmt.Errorf("%d calls failed", f)
+		return nil, fmt.Errorf("%d streams failed", f)
 	}
 	return l, nil
+}
+
+// streams sends n files in streams of several callers.
+func streams(ctx context.Context, client parserv1.ParserServiceClient, files []file, n, callers int) *load {
+	l := &load{by: make(map[string]int)}
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for {
+				first := int(next.Add(streamFiles)) - streamFiles
+				if first >= n {
+					return
+				}
+				some := make([]file, min(streamFiles, n-first))
+				for i := range some {
+					some[i] = files[(first+i)%len(files)]
+				}
+				var p peer.Peer
+				if _, err := analyze(ctx, client, some, grpc.Peer(&p)); err != nil {
+					fmt.Println("failed:", err)
+					l.failed.Add(1)
+					continue
+				}
+				l.took(&p, len(some))
+			}
+		})
+	}
+	all.Wait()
+	return l
+}
+
+// took counts what a replica did.
+func (l *load) took(p *peer.Peer, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a, ok := p.Addr.(*net.TCPAddr); ok {
+		l.by[a.String()] += n
+	}
 }
 
 // calls makes so many calls from several callers. half is called once when half of them are made.
@@ -137,11 +182,7 @@ func calls(ctx context.Context, client parserv1.ParserServiceClient, files []fil
 					l.failed.Add(1)
 					continue
 				}
-				l.mu.Lock()
-				if a, ok := p.Addr.(*net.TCPAddr); ok {
-					l.by[a.String()]++
-				}
-				l.mu.Unlock()
+				l.took(&p, 1)
 			}
 		})
 	}

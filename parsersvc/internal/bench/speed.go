@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc"
+
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
 	"github.com/openrabbit/openrabbit/internal/pbconv"
 	"github.com/openrabbit/openrabbit/internal/rpc"
@@ -171,11 +173,11 @@ func step(ctx context.Context, name string, o options) error {
 }
 
 // analyze sends files through one stream and reads all answers. An answer that is not of a parsed file is an error.
-func analyze(ctx context.Context, client parserv1.ParserServiceClient, files []file) (time.Duration, error) {
+func analyze(ctx context.Context, client parserv1.ParserServiceClient, files []file, options ...grpc.CallOption) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	begun := time.Now()
-	stream, err := client.AnalyzeFiles(ctx, rpc.ReadsRaw())
+	stream, err := client.AnalyzeFiles(ctx, append(options, rpc.ReadsRaw())...)
 	if err != nil {
 		return 0, err
 	}

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
-	"github.com/openrabbit/openrabbit/internal/review"
 )
 
 func TestRepositoryIsListed(t *testing.T) {
@@ -13,11 +12,7 @@ func TestRepositoryIsListed(t *testing.T) {
 	w := newWorld(t, githubtest.Options{})
 	number, head := w.open(t, map[string]string{"pkg/deep/new.go": "package deep\n"})
 	pr := w.pull(t, number)
-	files := w.client.Repository(repo, pr.MergeBase, head)
-	lister, ok := files.(review.Tree)
-	if !ok {
-		t.Fatal("it cannot be listed")
-	}
+	lister := w.client.Files(repo, pr.MergeBase, head)
 	paths, err := lister.Paths(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +24,7 @@ func TestRepositoryIsListed(t *testing.T) {
 	if lister.Affordable() <= 0 {
 		t.Error("its reads are not bounded")
 	}
-	gone, _ := w.client.Repository(repo, pr.MergeBase, "0123456789012345678901234567890123456789").(review.Tree)
+	gone := w.client.Files(repo, pr.MergeBase, "0123456789012345678901234567890123456789")
 	if paths, err := gone.Paths(t.Context()); err != nil || paths != nil {
 		t.Errorf("of a commit that is gone: %v, %v", paths, err)
 	}
