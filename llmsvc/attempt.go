@@ -111,7 +111,7 @@ func backoff(failed int) time.Duration {
 // attempt makes one HTTP request: it waits for its turn, asks the breaker, and bounds the time.
 func (s *Service) attempt(ctx context.Context, c *call, limit int64, send request) (sent, *failure) {
 	open := func(wait time.Duration) *failure {
-		return &failure{kind: breakerIsOpen, retryAfter: wait, what: "the model server keeps failing and is not asked for a while"}
+		return &failure{kind: breakerIsOpen, retryAfter: wait, what: c.model.breaker.reason()}
 	}
 	if wait := c.model.breaker.blocked(time.Now()); wait > 0 {
 		return sent{}, open(wait)
@@ -153,6 +153,9 @@ func (s *Service) attempt(ctx context.Context, c *call, limit int64, send reques
 	v := f.verdict()
 	if f.kind == callerLeft && f.ended() && time.Since(began) >= hangAfter {
 		v = broken
+	}
+	if v == broken {
+		c.model.breaker.failed(f.what)
 	}
 	c.model.breaker.report(time.Now(), probe, v)
 	if f.begun {

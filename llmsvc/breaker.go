@@ -41,6 +41,8 @@ type breaker struct {
 	open      bool
 	probing   bool
 	nextProbe time.Time
+	// why is what the last failure was, in our own words.
+	why string
 }
 
 // allow says whether an attempt may go. When it may not, wait is how long until one may; when it may, report must be
@@ -59,6 +61,23 @@ func (b *breaker) allow(now time.Time) (ok, probe bool, wait time.Duration) {
 	b.probing = true
 	b.tell()
 	return true, true, 0
+}
+
+// failed notes what a failure was; report says that it was one.
+func (b *breaker) failed(why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.why = why
+}
+
+// reason says in our own words why the server is not asked.
+func (b *breaker) reason() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.why == "" {
+		return "the model server keeps failing and is not asked for a while"
+	}
+	return b.why + ", and is not asked for a while"
 }
 
 // blocked gives how long no attempt may go, without taking one; 0 when one may.
