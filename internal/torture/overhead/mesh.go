@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"strings"
 	"time"
 )
@@ -22,7 +23,7 @@ type mesh struct {
 	admin   string // the orchestrator's
 	pid     int    // the orchestrator's
 	stop    context.CancelFunc
-	ended   []chan error
+	ended   sync.WaitGroup
 }
 
 // startMesh starts the services, in this order, and waits until the gateway and the orchestrator are ready.
@@ -63,9 +64,7 @@ func startMesh(ctx context.Context, bin, databaseURL string, s *standIns, worker
 			return nil, fmt.Errorf("start %s: %w", service.name, err)
 		}
 		m.pid = cmd.Process.Pid
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		m.ended = append(m.ended, ended)
+		m.ended.Go(func() { _ = cmd.Wait() }) // it is interrupted in the end; how it ends does not matter
 	}
 	for _, at := range []string{"http://" + addr["gateway_admin"] + "/readyz", m.admin + "/readyz", "http://" + addr["llm_admin"] + "/readyz", "http://" + addr["parser_admin"] + "/readyz"} {
 		if err := ready(ctx, at); err != nil {
@@ -78,9 +77,7 @@ func startMesh(ctx context.Context, bin, databaseURL string, s *standIns, worker
 
 func (m *mesh) close() {
 	m.stop()
-	for _, ended := range m.ended {
-		_ = <-ended // how does not matter: it was killed
-	}
+	m.ended.Wait()
 }
 
 func ready(ctx context.Context, at string) error {
