@@ -113,7 +113,7 @@ func (a *Analyzer) parse(lang *compiled, content []byte, limit time.Duration, pr
 func (a *Analyzer) describe(src Source) syntax.Facts {
 	f := syntax.Facts{
 		Path: src.Path, Language: named(src.Language), Status: syntax.StatusOK,
-		Generated: enry.IsGenerated(src.Path, src.Content), Vendored: enry.IsVendor(src.Path),
+		Generated: enry.IsGenerated(src.Path, src.Content), Vendored: IsVendored(src.Path),
 		Lines: CountLines(src.Content),
 	}
 	if f.Language == "" {

@@ -59,6 +59,8 @@ func (b *builder) build() {
 	}
 	seen := make(map[variable]struct{})
 	b.private, b.sections = make(map[int]bool), b.g.sections
+	n := min(len(b.g.definitions), maxSymbols)
+	b.symbols, b.spans, b.bodies = slices.Grow(b.symbols, n), slices.Grow(b.spans, n), slices.Grow(b.bodies, n)
 	var open []int
 	for i := range b.g.definitions {
 		d := &b.g.definitions[i]
