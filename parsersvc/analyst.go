@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/go-enry/go-enry/v2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -121,7 +120,7 @@ func without(req *parserv1.AnalyzeFilesRequest, o outcome, text bool) ([]byte, p
 	}
 	resp := &parserv1.AnalyzeFilesResponse{Id: req.GetId(), Facts: pbconv.FactsToProto(syntax.Facts{
 		Path: f.GetPath(), Language: language, Status: o.status, Detail: o.detail,
-		Vendored: enry.IsVendor(f.GetPath()), Lines: analysis.CountLines(f.GetContent()),
+		Vendored: analysis.IsVendored(f.GetPath()), Lines: analysis.CountLines(f.GetContent()),
 	})}
 	if text && req.GetChunk() != nil {
 		resp.Chunks = pbconv.ChunksToProto(chunk.Cut(f.GetPath(), f.GetContent(), nil, int(req.GetChunk().GetMaxTokens())))

@@ -62,7 +62,11 @@ func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Fac
 	if err != nil {
 		return syntax.Facts{}, fmt.Errorf("parse %s: %w", f.Language, err)
 	}
-	b := &builder{path: src.Path, lang: lang, text: t, g: gather(lang.definitions, tree.Found[0], t.content)}
+	b := &builder{
+		path: src.Path, lang: lang, text: t, g: gather(lang.definitions, tree.Found[0], t.content),
+		scratch: &a.scratch, spare: a.spare,
+	}
+	a.spare = nil
 	b.build()
 	f.Symbols, f.Imports = b.symbols, b.g.importsOf(t, &lang.rules)
 	all := b.g.whole && !b.cut
@@ -78,6 +82,18 @@ func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Fac
 	}
 	want.Keep(&f)
 	return f, nil
+}
+
+// Recycle takes back the list of references of an answer that nobody reads any more: the next may be written there.
+func (a *Analyzer) Recycle(f *syntax.Facts) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	// What stays of a list must not keep a file's text alive.
+	clear(f.References)
+	if a.spare = f.References[:0]; cap(a.spare) > keepUses {
+		a.spare = nil
+	}
+	f.References = nil
 }
 
 // parse parses a text and runs programs over it; a nil one finds nothing. The tree is valid until the next parse.
@@ -97,7 +113,7 @@ func (a *Analyzer) parse(lang *compiled, content []byte, limit time.Duration, pr
 func (a *Analyzer) describe(src Source) syntax.Facts {
 	f := syntax.Facts{
 		Path: src.Path, Language: named(src.Language), Status: syntax.StatusOK,
-		Generated: enry.IsGenerated(src.Path, src.Content), Vendored: enry.IsVendor(src.Path),
+		Generated: enry.IsGenerated(src.Path, src.Content), Vendored: IsVendored(src.Path),
 		Lines: CountLines(src.Content),
 	}
 	if f.Language == "" {

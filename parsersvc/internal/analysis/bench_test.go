@@ -53,9 +53,11 @@ func BenchmarkFacts(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			for i, text := range texts {
-				if _, err := analyzer.Facts(Source{Path: files[i], Content: text}, Want{}, time.Minute); err != nil {
+				facts, err := analyzer.Facts(Source{Path: files[i], Content: text}, Want{}, time.Minute)
+				if err != nil {
 					b.Fatal(err)
 				}
+				analyzer.Recycle(&facts)
 			}
 		}
 	})

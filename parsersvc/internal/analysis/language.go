@@ -12,6 +12,7 @@ import (
 	"github.com/go-enry/go-enry/v2"
 	sitter "github.com/smacker/go-tree-sitter"
 
+	"github.com/openrabbit/openrabbit/internal/syntax"
 	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 )
 
@@ -168,6 +169,9 @@ type Analyzer struct {
 	parser   *grammar.Parser
 	rows     map[string]Language
 	compiled map[string]*compiled
+	scratch  scratch
+	// spare is a list that was given back.
+	spare []syntax.Reference
 }
 
 // New gives an analyzer. Nothing is compiled before it is needed.

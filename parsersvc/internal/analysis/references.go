@@ -39,10 +39,32 @@ func (u *use) kind() syntax.ReferenceKind {
 	}
 }
 
-// localName is a name within a definition.
+// scratch is memory that is used for one file after the other. None of it holds anything of a file but numbers.
+type scratch struct {
+	uses, sorted []use
+	keys         []uint64
+}
+
+// keepUses is for how many uses memory is kept; what a larger file took is given back.
+const keepUses = 64 << 10
+
+// trim gives back what a large file took.
+func (s *scratch) trim() {
+	if cap(s.uses) > keepUses || cap(s.sorted) > keepUses {
+		*s = scratch{}
+	}
+}
+
+// localNames are the names that definitions make for themselves. Most names are none, and one look says so.
+type localNames struct {
+	numbers map[string]uint32
+	// made has the number of a name and the definition that makes it.
+	made map[localName]struct{}
+}
+
 type localName struct {
+	number uint32
 	symbol int32
-	name   string
 }
 
 // maxReferences bounds the uses that are told of a file.
@@ -51,10 +73,15 @@ const maxReferences = 50_000
 // references sorts what the query of references found. It gives the uses of names that the definitions around them don't
 // make themselves, in the order of the text, and whether that is all of them.
 func (b *builder) references(found grammar.Matches) ([]syntax.Reference, bool) {
+	defer b.scratch.trim()
 	uses, spreads, whole := b.uses(found)
+	uses = b.scratch.sort(uses)
 	b.enclose(uses)
-	locals, names := b.localNames(uses)
-	out := make([]syntax.Reference, 0, min(len(uses), maxReferences))
+	locals, names := b.localNames(uses), b.nameStarts()
+	out := b.spare
+	if n := min(len(uses), maxReferences); cap(out) < n {
+		out = make([]syntax.Reference, 0, n)
+	}
 	for i := 0; i < len(uses); {
 		j := i + 1
 		for j < len(uses) && uses[j].name.start == uses[i].name.start {
@@ -62,14 +89,20 @@ func (b *builder) references(found grammar.Matches) ([]syntax.Reference, bool) {
 		}
 		u, ok := pick(uses[i:j])
 		i = j
-		_, defined := names[u.name.start]
+		for len(names) > 0 && names[0] < u.name.start {
+			names = names[1:]
+		}
+		defined := len(names) > 0 && names[0] == u.name.start
 		if !ok || defined && u.role != roleInherit || u.receiver.end == 0 && b.isLocal(locals, u) {
 			continue
 		}
 		if len(out) == maxReferences {
 			return out, false
 		}
-		_, spread := spreads[u.list]
+		spread := false
+		if u.arguments >= 0 && len(spreads) > 0 {
+			_, spread = spreads[u.list]
+		}
 		out = append(out, b.reference(u, spread))
 	}
 	return out, whole
@@ -78,29 +111,34 @@ func (b *builder) references(found grammar.Matches) ([]syntax.Reference, bool) {
 // uses gives the names that the query found, and the lists that are spread.
 func (b *builder) uses(found grammar.Matches) (uses []use, spreads map[uint32]struct{}, whole bool) {
 	spreads = make(map[uint32]struct{})
-	uses = make([]use, 0, found.Len())
-	whole = b.lang.references.each(found, b.text.content, func(pattern int, captures []capture) {
+	p := b.lang.references
+	uses = slices.Grow(b.scratch.uses[:0], found.Len())
+	for pattern, captures := range found.All() {
+		if !p.accepts(pattern, captures, b.text.content) {
+			continue
+		}
 		u := use{pattern: uint16(pattern), arguments: -1}
 		for _, c := range captures {
-			switch c.role {
+			switch role := p.meanings[c.ID()].role; role {
 			case roleCall, roleType, roleInherit, roleRead, roleLocal, roleIgnore:
-				u.role, u.name = c.role, c.span
+				u.role, u.name = role, span{c.Start, c.End}
 			case roleReceiver:
-				u.receiver = c.span
+				u.receiver = span{c.Start, c.End}
 			case roleArguments:
-				u.list, u.arguments = c.start, int32(c.children)
+				u.list, u.arguments = c.Start, int32(c.Children())
 			case roleNoArguments:
 				u.arguments = 0
 			case roleSpread:
-				spreads[c.start] = struct{}{}
+				spreads[c.Start] = struct{}{}
 			default:
 			}
 		}
 		if u.name.end > u.name.start {
 			uses = append(uses, u)
 		}
-	})
-	return uses, spreads, whole
+	}
+	b.scratch.uses = uses
+	return uses, spreads, found.Whole
 }
 
 // reference puts a use into the domain's words.
@@ -129,28 +167,47 @@ func pick(same []use) (use, bool) {
 	return same[0], same[0].role != roleIgnore
 }
 
-// sortUses sorts by place, and at one place by pattern. Numbers are sorted faster than what they stand for, and the uses
-// are nearly in order.
-func sortUses(uses []use) {
-	keys := make([]uint64, len(uses))
+// sort gives the uses by place, and at one place by pattern. Numbers are sorted faster than what they stand for, and the
+// uses are nearly in order.
+func (s *scratch) sort(uses []use) []use {
+	keys := slices.Grow(s.keys[:0], len(uses))
 	for i := range uses {
-		keys[i] = uint64(uses[i].name.start)<<32 | uint64(uses[i].pattern)<<patternShift | uint64(i)
+		keys = append(keys, uint64(uses[i].name.start)<<32|uint64(uses[i].pattern)<<patternShift|uint64(i))
 	}
-	slices.Sort(keys)
-	sorted := make([]use, len(uses))
-	for i, k := range keys {
-		sorted[i] = uses[k&(1<<patternShift-1)]
+	sortNearly(keys)
+	sorted := slices.Grow(s.sorted[:0], len(uses))
+	for _, k := range keys {
+		sorted = append(sorted, uses[k&(1<<patternShift-1)])
 	}
-	copy(uses, sorted)
+	s.keys, s.sorted = keys, sorted
+	return sorted
+}
+
+// sortNearly sorts what is nearly in order by moving each number to its place. When that takes more than some moves a
+// number, the rest is sorted as anything else.
+func sortNearly(keys []uint64) {
+	moves := 8 * len(keys)
+	for i := 1; i < len(keys); i++ {
+		k := keys[i]
+		j := i
+		for ; j > 0 && keys[j-1] > k && moves > 0; j-- {
+			keys[j] = keys[j-1]
+			moves--
+		}
+		keys[j] = k
+		if moves == 0 {
+			slices.Sort(keys)
+			return
+		}
+	}
 }
 
 // patternShift leaves 20 bits for the number of a use, of which there are fewer than grammar.MaxMatches, and 12 for its
 // pattern.
 const patternShift = 20
 
-// enclose sorts the uses and finds the innermost definition around each.
+// enclose finds the innermost definition around each of the uses, which are sorted.
 func (b *builder) enclose(uses []use) {
-	sortUses(uses)
 	var open []int
 	next := 0
 	for i := range uses {
@@ -181,32 +238,49 @@ func (b *builder) enclose(uses []use) {
 	}
 }
 
-// localNames gives the names that definitions make for themselves, and the places where definitions have their names.
-func (b *builder) localNames(uses []use) (map[localName]struct{}, map[uint32]struct{}) {
-	locals := make(map[localName]struct{})
+// localNames gives the names that definitions make for themselves.
+func (b *builder) localNames(uses []use) localNames {
+	out := localNames{make(map[string]uint32), make(map[localName]struct{})}
 	for i := range uses {
-		if u := &uses[i]; u.role == roleLocal && u.scope >= 0 {
-			locals[localName{u.scope, b.text.all[u.name.start:u.name.end]}] = struct{}{}
+		u := &uses[i]
+		if u.role != roleLocal || u.scope < 0 {
+			continue
 		}
+		name := b.text.all[u.name.start:u.name.end]
+		number, ok := out.numbers[name]
+		if !ok {
+			number = uint32(len(out.numbers))
+			out.numbers[name] = number
+		}
+		out.made[localName{number, u.scope}] = struct{}{}
 	}
-	names := make(map[uint32]struct{}, len(b.symbols))
+	return out
+}
+
+// nameStarts gives the places where definitions have their names, sorted.
+func (b *builder) nameStarts() []uint32 {
+	starts := make([]uint32, len(b.symbols))
 	for i := range b.symbols {
-		names[uint32(b.symbols[i].NameRange.StartByte)] = struct{}{}
+		starts[i] = uint32(b.symbols[i].NameRange.StartByte)
 	}
-	return locals, names
+	slices.Sort(starts)
+	return starts
 }
 
 // hasVariables says whether a definition of this kind has variables or type parameters of its own.
 func hasVariables(k syntax.Kind) bool { return isCallable(k) || isType(k) && k != syntax.Module }
 
 // isLocal says whether a name is made by a definition around its use.
-func (b *builder) isLocal(locals map[localName]struct{}, u use) bool {
-	if len(locals) == 0 {
+func (b *builder) isLocal(locals localNames, u use) bool {
+	if len(locals.numbers) == 0 || u.scope < 0 {
 		return false
 	}
-	name := b.text.all[u.name.start:u.name.end]
+	number, ok := locals.numbers[b.text.all[u.name.start:u.name.end]]
+	if !ok {
+		return false
+	}
 	for at, n := u.scope, 0; at >= 0 && n < maxNesting; at, n = int32(b.symbols[at].Parent), n+1 {
-		if _, ok := locals[localName{at, name}]; ok {
+		if _, ok := locals.made[localName{number, at}]; ok {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@
 package analysis
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -42,6 +43,9 @@ type builder struct {
 	sections []section
 	// cut says that the list ended at its limit.
 	cut bool
+	// scratch is the analyzer's, spare an empty list that may be filled with the uses of names.
+	scratch *scratch
+	spare   []syntax.Reference
 }
 
 // build gives the symbols in the order of the text, a parent before its children.
@@ -55,6 +59,8 @@ func (b *builder) build() {
 	}
 	seen := make(map[variable]struct{})
 	b.private, b.sections = make(map[int]bool), b.g.sections
+	n := min(len(b.g.definitions), maxSymbols)
+	b.symbols, b.spans, b.bodies = slices.Grow(b.symbols, n), slices.Grow(b.spans, n), slices.Grow(b.bodies, n)
 	var open []int
 	for i := range b.g.definitions {
 		d := &b.g.definitions[i]
@@ -94,7 +100,7 @@ func (b *builder) build() {
 }
 
 func (b *builder) nameOf(d *definition) string {
-	name := strings.ToValidUTF8(d.name.string(b.text.content), "\uFFFD")
+	name := b.text.string(d.name)
 	if !b.lang.rules.rawNames {
 		name = plainName(name)
 	}
@@ -239,7 +245,9 @@ func (b *builder) container(d *definition, s, up *syntax.Symbol, own bool) strin
 }
 
 // dotted writes a path of types as containers are written.
-func dotted(path string) string { return strings.NewReplacer("::", ".", `\`, ".").Replace(path) }
+func dotted(path string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(path, "::", "."), `\`, ".")
+}
 
 func isCallable(k syntax.Kind) bool { return k == syntax.Function || k == syntax.Method }
 
@@ -265,7 +273,7 @@ func (b *builder) signature(d *definition) string {
 		}
 	case d.kind == syntax.Variable, d.kind == syntax.Constant, d.kind == syntax.Field:
 		// A value may go on for long; its first line says enough.
-		if i := strings.IndexByte(string(content[start:min(end, start+maxSignature)]), '\n'); i >= 0 {
+		if i := bytes.IndexByte(content[start:min(end, start+maxSignature)], '\n'); i >= 0 {
 			end = start + uint32(i)
 		}
 	}

@@ -77,11 +77,14 @@ func (t *text) line(at uint32) int {
 }
 
 // name gives a name, cut at its limit. It is a part of the content where that is UTF-8.
-func (t *text) name(s span) string {
+func (t *text) name(s span) string { return cut(t.string(s), maxName) }
+
+// string gives a part of the content, in UTF-8.
+func (t *text) string(s span) string {
 	if t.valid {
-		return cut(t.all[s.start:s.end], maxName)
+		return t.all[s.start:s.end]
 	}
-	return cut(strings.ToValidUTF8(s.string(t.content), "\uFFFD"), maxName)
+	return strings.ToValidUTF8(s.string(t.content), "\uFFFD")
 }
 
 // folded is fold of a part of the content, which is most often a word that needs none.
@@ -126,8 +129,23 @@ const maxSignature = 512
 func fold(b []byte, limit int) string {
 	// White space in excess of the limit is as good as none: what is cut is cut anyway.
 	b = b[:min(len(b), 4*limit)]
+	if isFolded(b) {
+		return cut(string(b), limit)
+	}
 	s := strings.Join(strings.Fields(strings.ToValidUTF8(string(b), "\uFFFD")), " ")
 	return cut(s, limit)
+}
+
+// isFolded says whether a text is ASCII with single blanks between its words and none around them.
+func isFolded(b []byte) bool {
+	blank := true
+	for _, c := range b {
+		if c < ' ' || c >= utf8.RuneSelf || c == ' ' && blank {
+			return false
+		}
+		blank = c == ' '
+	}
+	return !blank || len(b) == 0
 }
 
 // cut shortens text to at most limit bytes, not inside a character.

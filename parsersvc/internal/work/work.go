@@ -81,6 +81,7 @@ func (w *Worker) analyze(req *parserv1.AnalyzeFilesRequest, limit time.Duration)
 	want.Keep(&facts)
 	out.Facts = facts
 	w.answer = pbconv.AppendAnalysis(w.answer[:0], &out, limits())
+	w.analyzer.Recycle(&out.Facts)
 	return w.answer, nil
 }
 
