@@ -73,6 +73,8 @@ type change struct {
 	file *diff.File
 	// class is set for a constructor: its name is the class's.
 	class bool
+	// byDefault is set when it is what its module of JavaScript's exports by default.
+	byDefault bool
 }
 
 // gone says that nothing is left under the key.
@@ -149,6 +151,7 @@ func (a *across) changes() []*change {
 				order = append(order, k)
 			}
 			c.before = append(c.before, s)
+			c.byDefault = c.byDefault || exportsDefault(in, s)
 		}
 	}
 	for _, s := range a.sources {
@@ -218,7 +221,7 @@ func (a *across) standsIn(c *change) bool {
 	}
 	for _, imp := range s.facts.Imports {
 		for _, n := range imp.Names {
-			if n == "*" || n == c.name || strings.HasSuffix(n, " as "+c.name) || strings.HasPrefix(n, c.name+" as ") {
+			if n == "*" && a.mayGive(s, imp, c.name, 0) || n == c.name || strings.HasSuffix(n, " as "+c.name) || strings.HasPrefix(n, c.name+" as ") {
 				return true
 			}
 		}
@@ -238,6 +241,35 @@ func (a *across) standsIn(c *change) bool {
 	text = exportList.ReplaceAllString(text, "$1") // what exports a name does not make it
 	q := regexp.QuoteMeta(c.name)
 	return regexp.MustCompile(`\bas\s+` + q + `\b|[{,]\s*(?:\w+\s*:\s*)?` + q + `\s*[,}]|\b` + q + `\s*(?::[^=\n]+)?=[^=>]|exports\.` + q + `\b|["']` + q + `["']`).MatchString(text)
+}
+
+// exportsDefault says whether a definition was what its module exports by default.
+func exportsDefault(in *Input, s *syntax.Symbol) bool {
+	if !script(in.Before.Language) {
+		return false
+	}
+	return strings.HasPrefix(s.Signature, "export default") ||
+		regexp.MustCompile(`(?m)^export default `+regexp.QuoteMeta(s.Name)+`\s*;?\s*$`).Match(in.Old)
+}
+
+// mayGive says whether what a file imports whole may hold a name: a module that is not known may hold any.
+func (a *across) mayGive(from *source, imp syntax.Import, name string, depth int) bool {
+	list := a.Imports.Import(from.path, from.facts.Language, imp)
+	if len(list) == 0 || depth == maxAgain {
+		return true
+	}
+	for _, p := range list {
+		s := a.byPath[p]
+		if s == nil || slices.ContainsFunc(s.lines, func(l string) bool { return strings.Contains(l, name) }) {
+			return true
+		}
+		for _, further := range s.facts.Imports {
+			if slices.Contains(further.Names, "*") && a.mayGive(s, further, name, depth+1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // exportList is a list of names of the file itself that JavaScript exports, with what follows it on its line.
@@ -269,6 +301,22 @@ func (a *across) inherits(c *change) bool {
 		}
 	}
 	return false
+}
+
+// ownOnly says whether a method that is still there is its type's own, though the type has parents: Java's say when they
+// override one, and all of the repository that holds the name was looked at.
+func (a *across) ownOnly(c *change) bool {
+	if c.language != "java" || c.gone() || !a.Complete {
+		return false
+	}
+	i := slices.IndexFunc(a.Files, func(in Input) bool { return in.File == c.file })
+	if i < 0 || a.Files[i].Old == nil {
+		return false
+	}
+	lines := &source{lines: strings.Split(string(a.Files[i].Old), "\n")}
+	return !slices.ContainsFunc(c.before, func(s *syntax.Symbol) bool {
+		return strings.Contains(lines.between(s.Range.StartLine-1, s.NameRange.StartLine), "@Override")
+	})
 }
 
 // embedded is a field of a Go struct that has no name.
