@@ -178,7 +178,7 @@ func TestFactsOnMutations(t *testing.T) {
 	if all.made < 100 && os.Getenv("OPENRABBIT_PULLS") == "" {
 		t.Fatalf("only %d mutations were made", all.made)
 	}
-	if all.found*100 < all.made*95 {
+	if all.found*100 < all.made*95 && !sharedNames() {
 		t.Errorf("recall is %d of %d", all.found, all.made)
 	}
 	if told := all.found + all.other; all.found*100 < told*90 {
@@ -196,6 +196,9 @@ func (m mutation) run(ctx context.Context, t *testing.T, engine *review.Engine, 
 	for _, f := range result.Findings {
 		if f.Rule == m.rule && strings.Contains(f.Title+f.Body, m.name) && c.found == 0 {
 			c.found = 1
+			if sharedNames() && m.rule == facts.RuleBrokenCall {
+				t.Logf("%s of %s in %s: %s\n%s", m.kind, m.name, m.path, f.Title, f.Body)
+			}
 		} else if f.Source == finding.FromFact && f.Rule != facts.RuleSyntaxError {
 			c.other++
 			t.Logf("beside %s of %s in %s: %s\n%s", m.kind, m.name, m.path, f.Title, f.Body)
@@ -323,7 +326,11 @@ func mutations(ctx context.Context, parser review.Parser, files *remembered) ([]
 	return list, nil
 }
 
-// callsOf counts the lines that call a name, 0 when more than one place defines it, or none calls it.
+// sharedNames says whether names are mutated that 2 to 12 places define, instead of those that one does. What calls them
+// is not known from the text then: there is no share to hold, and what is told is printed, to be read.
+func sharedNames() bool { return os.Getenv("OPENRABBIT_FACTS_SHARED") != "" }
+
+// callsOf counts the lines that call a name, 0 when not the wanted number of places defines it, or none calls it.
 func callsOf(ctx context.Context, files *remembered, sym *syntax.Symbol, from string) (int, error) {
 	name := sym.Name
 	if len(name) < 4 || name == "Error" { // everybody has one
@@ -343,7 +350,7 @@ func callsOf(ctx context.Context, files *remembered, sym *syntax.Symbol, from st
 			n++
 		}
 	}
-	if n != 1 {
+	if !sharedNames() && n != 1 || sharedNames() && (n < 2 || n > 12) {
 		return 0, nil
 	}
 	call := regexp.MustCompile(`^(?:[^#/]|/[^/])*?(?:^|[^A-Za-z0-9_$'"/*#-])` + name + `\(`)
@@ -417,8 +424,8 @@ func edits(s syntax.Source, f *syntax.Facts, sym *syntax.Symbol) []mutation {
 }
 
 func testEdits(s syntax.Source, f *syntax.Facts, sym *syntax.Symbol, replace func(int, int, string) string, add func(kind, rule, changed string)) []mutation {
-	if strings.Contains(sym.Signature, "describe") {
-		return nil // it holds tests that are none to the parser
+	if strings.Contains(sym.Signature, "describe") || strings.Contains(sym.Signature, ".step(") {
+		return nil // it holds tests that are none to the parser, or is a part of one
 	}
 	text := string(s.Content)
 	body := text[sym.NameRange.EndByte:sym.Range.EndByte]
