@@ -63,7 +63,7 @@ func (a *across) sites(c *change) []site {
 		seen[at] = true
 		list = append(list, at)
 	}
-	if c.gone() && c.container == "" && c.language != "go" && c.language != "java" && !c.exportsDefault() {
+	if c.gone() && c.container == "" && c.language != "go" && c.language != "java" && !c.byDefault {
 		list = append(list, a.imported(c, list)...)
 	}
 	return list

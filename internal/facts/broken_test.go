@@ -3,6 +3,7 @@ package facts_test
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // outline reads a file's names from notes at the ends of its lines, where a grammar would: "def NAME MIN MAX [CONTAINER]",
-// "call NAME ARGS [RECEIVER]", "use NAME", "import MODULE [NAMES]", "type NAME", "parent NAME".
+// "call NAME ARGS [RECEIVER]", "use NAME", "import MODULE [NAME or NAME:LOCAL]", "type NAME", "parent NAME".
 func outline(language, text string) *syntax.Facts {
 	f := &syntax.Facts{Status: syntax.StatusOK, Language: language}
 	fn := -1
@@ -47,7 +48,11 @@ func outline(language, text string) *syntax.Facts {
 			case "parent":
 				f.References = append(f.References, syntax.Reference{Name: w[1], Kind: syntax.Inherit, Arguments: -1, Range: at, Enclosing: fn})
 			case "import":
-				f.Imports = append(f.Imports, syntax.Import{Module: w[1], Names: w[2:], Range: at})
+				names := slices.Clone(w[2:])
+				for i := range names {
+					names[i] = strings.Replace(names[i], ":", " as ", 1)
+				}
+				f.Imports = append(f.Imports, syntax.Import{Module: w[1], Names: names, Range: at})
 			}
 		}
 	}
@@ -128,6 +133,24 @@ func TestBroken(t *testing.T) {
 		{name: "a method that a parent may have", path: "p/a.py", old: "x ## type K; parent B\nx ## def m 0 0 K\nself.m() ## call m 0 self", now: "x ## type K; parent B\nx ## def n 0 0 K\nself.m() ## call m 0 self"},
 		{name: "another overload fits", path: "j/K.java", old: "x ## type K\nx ## def m 1 1 K\nx ## def m 2 2 K\nm(1) ## call m 1", now: "x ## type K\nx ## def m 1 1 K\nx ## def m 3 3 K\nm(1) ## call m 1"},
 		{name: "no overload fits", path: "j/K.java", old: "x ## type K\nx ## def m 1 1 K\nx ## def m 2 2 K\nm(1,2) ## call m 2", now: "x ## type K\nx ## def m 1 1 K\nx ## def m 3 3 K\nm(1,2) ## call m 2", want: "`K.m` takes 1 argument or 3 arguments now", sites: 1},
+		{name: "a default export named at the end", path: "m/a.ts", old: "function f() ## def f 1 1\nexport default f;", now: "function f() ## def f 2 2\nexport default f;",
+			others: files{"n/b.ts": "import ## import m/a.ts default:f\nf(1) ## call f 1"}, want: "`f` takes 2", sites: 1},
+		{name: "another default export", path: "m/a.ts", old: "function f() ## def f 1 1\nexport default g;", now: "function f() ## def f 2 2\nexport default g;",
+			others: files{"n/b.ts": "import ## import m/a.ts default:f\nf(1) ## call f 1"}},
+		{name: "gone, beside a module that has it not", path: "m/a.ts", old: "x ## def fetch 0 0\nexport * ## import m/c.ts *", now: "export * ## import m/c.ts *",
+			others: files{"m/c.ts": "x ## def g 0 0", "n/b.ts": "import ## import m/a.ts fetch"}, want: "`fetch` is gone", sites: 1},
+		{name: "gone, beside a module that has it", path: "m/a.ts", old: "x ## def fetch 0 0\nexport * ## import m/c.ts *", now: "export * ## import m/c.ts *",
+			others: files{"m/c.ts": "x ## def fetch 0 0", "n/b.ts": "import ## import m/a.ts fetch"}},
+		{name: "gone, beside a module that leads on", path: "m/a.ts", old: "x ## def fetch 0 0\nexport * ## import m/c.ts *", now: "export * ## import m/c.ts *",
+			others: files{"m/c.ts": "export * ## import m/unknown.ts *", "n/b.ts": "import ## import m/a.ts fetch"}},
+		{name: "a child's own call", path: "j/K.java", old: "x ## type K\nx ## def m 0 0 K", now: "x ## type K\nx ## def m 1 1 K",
+			others: files{"j/L.java": "x ## type L; parent K\nx ## def n 0 0 L\nm() ## call m 0"}, want: "`K.m` takes 1", sites: 1},
+		{name: "a child that has its own", path: "j/K.java", old: "x ## type K\nx ## def m 0 0 K", now: "x ## type K\nx ## def m 1 1 K",
+			others: files{"j/L.java": "x ## type L; parent K\nx ## def m 0 0 L\nx ## def n 0 0 L\nm() ## call m 0"}},
+		{name: "a class with a parent, a method of its own", path: "j/K.java", old: "x ## type K; parent P\nx ## def reserveWholeOrder 0 0 K", now: "x ## type K; parent P\nx ## def reserveWholeOrder 1 1 K",
+			others: files{"j/L.java": "x ## def n 0 0 L\nk().reserveWholeOrder() ## call reserveWholeOrder 0 k()"}, complete: true, want: "`K.reserveWholeOrder` takes 1", sites: 1},
+		{name: "a class with a parent, a method of that", path: "j/K.java", old: "x ## type K; parent P\n@Override\nx ## def reserveWholeOrder 0 0 K", now: "x ## type K; parent P\nx ## def reserveWholeOrder 1 1 K",
+			others: files{"j/L.java": "x ## def n 0 0 L\nk().reserveWholeOrder() ## call reserveWholeOrder 0 k()"}, complete: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -205,6 +228,7 @@ func TestTests(t *testing.T) {
 		{"rewritten", "a_test.go", two, "test One\n\talpha(1)\n\tbeta(2)\ntest Three\n\tepsilon(9)\n", ""},
 		{"moved into another", "a_test.go", two, "test One\n\talpha(1)\n\tbeta(2)\n\tcases(\"Two\")\n", "test_removed 4-4 low"},
 		{"named still", "a_test.go", strings.ReplaceAll(two, "Two", "TestTwo"), "test One\n\talpha(1)\n\t// TestTwo\n", ""},
+		{"named beside it before", "a_test.go", "// TestTwo runs alone\n" + strings.ReplaceAll(two, "Two", "TestTwo"), "// TestTwo runs alone\ntest One\n\talpha(1)\n\tbeta(2)\n", "test_removed 5-5 low"},
 		{"emptied", "a_test.go", two, "test One\n\talpha(1)\n\tbeta(2)\ntest Two\n\n", "test_emptied 4-4 medium"},
 		{"skipped", "a_test.go", two, strings.Replace(two, "test Two\n", "test Two\n\tt.Skip(\"later\")\n", 1), "test_skipped 5-5 medium"},
 		{"skipped on a condition", "a_test.go", two, strings.Replace(two, "test Two\n", "test Two\n\tif short() {\n\t\tt.Skip()\n\t}\n", 1), ""},

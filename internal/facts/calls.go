@@ -142,11 +142,6 @@ func (a *across) leadsFrom(s *source, b resolve.Binding, c *change, depth int) b
 	return false
 }
 
-// exportsDefault says whether a definition is what its module exports by default.
-func (c *change) exportsDefault() bool {
-	return script(c.language) && slices.ContainsFunc(c.before, func(s *syntax.Symbol) bool { return strings.HasPrefix(s.Signature, "export default") })
-}
-
 // uses says whether a reference is certainly to a definition that changed.
 func (a *across) uses(s *source, ref *syntax.Reference, c *change) bool {
 	language := s.facts.Language
@@ -179,7 +174,7 @@ func (a *across) bare(s *source, ref *syntax.Reference, c *change) bool {
 	language := s.facts.Language
 	for _, b := range a.bindings[s] {
 		if b.Local == ref.Name {
-			return (b.Name == c.name || b.Name == "default" && c.exportsDefault()) && language != "go" && a.leads(s, b, c)
+			return (b.Name == c.name || b.Name == "default" && c.byDefault) && language != "go" && a.leads(s, b, c)
 		}
 	}
 	if placeOf(s.path, language) != c.place || language == "java" {
@@ -253,7 +248,7 @@ func (a *across) definitions(name, container string) map[key]bool {
 // only says whether a call can mean nothing else at hand, though its receiver is not known: the name is a particular
 // one, all definitions of it before the change are of this type, and the file has to do with it.
 func (a *across) only(s *source, ref *syntax.Reference, c *change) bool {
-	if ref.Receiver == "" || !particular(c.name) || a.inherits(c) {
+	if ref.Receiver == "" || !particular(c.name) || a.inherits(c) && !a.ownOnly(c) {
 		return false
 	}
 	for _, d := range a.named[c.name] {

@@ -3,7 +3,6 @@ package facts
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -73,6 +72,8 @@ type change struct {
 	file *diff.File
 	// class is set for a constructor: its name is the class's.
 	class bool
+	// byDefault is set when it is what its module of JavaScript's exports by default.
+	byDefault bool
 }
 
 // gone says that nothing is left under the key.
@@ -149,6 +150,7 @@ func (a *across) changes() []*change {
 				order = append(order, k)
 			}
 			c.before = append(c.before, s)
+			c.byDefault = c.byDefault || exportsDefault(in, s)
 		}
 	}
 	for _, s := range a.sources {
@@ -204,75 +206,6 @@ func (a *across) hidden(c *change) bool {
 }
 
 func callable(s *syntax.Symbol) bool { return s.Kind == syntax.Function || s.Kind == syntax.Method }
-
-// standsIn says whether a name that is gone may still be there by other means: imported and exported again, made by an
-// assignment or at run time, or inherited.
-func (a *across) standsIn(c *change) bool {
-	s := a.byPath[c.file.NewPath]
-	if c.file.NewPath == "" || s == nil {
-		// The file is gone. That of a package goes on in its other files, which were looked at.
-		return c.language == "python" || script(c.language)
-	}
-	if c.container != "" {
-		return a.inherits(c)
-	}
-	for _, imp := range s.facts.Imports {
-		for _, n := range imp.Names {
-			if n == "*" || n == c.name || strings.HasSuffix(n, " as "+c.name) || strings.HasPrefix(n, c.name+" as ") {
-				return true
-			}
-		}
-		if imp.Alias == c.name {
-			return true
-		}
-	}
-	for i := range s.facts.Symbols {
-		if s.facts.Symbols[i].Name == c.name {
-			return true
-		}
-	}
-	text := strings.Join(s.lines, "\n")
-	if strings.Contains(text, "__getattr__") || strings.Contains(text, "globals()[") {
-		return true
-	}
-	text = exportList.ReplaceAllString(text, "$1") // what exports a name does not make it
-	q := regexp.QuoteMeta(c.name)
-	return regexp.MustCompile(`\bas\s+` + q + `\b|[{,]\s*(?:\w+\s*:\s*)?` + q + `\s*[,}]|\b` + q + `\s*(?::[^=\n]+)?=[^=>]|exports\.` + q + `\b|["']` + q + `["']`).MatchString(text)
-}
-
-// exportList is a list of names of the file itself that JavaScript exports, with what follows it on its line.
-var exportList = regexp.MustCompile(`(?m)^export\s*\{[^}]*\}\s*(;|$)`)
-
-// inherits says whether the type of a method may have it from another type: by a parent, or embedded.
-func (a *across) inherits(c *change) bool {
-	for _, s := range a.sources {
-		if placeOf(s.path, s.facts.Language) != c.place {
-			continue
-		}
-		for i := range s.facts.Symbols {
-			t := &s.facts.Symbols[i]
-			if t.QualifiedName() != c.container || callable(t) {
-				continue
-			}
-			for _, ref := range s.facts.References {
-				if ref.Kind == syntax.Inherit && t.Range.Contains(ref.Range.StartLine) {
-					return true
-				}
-			}
-			if c.language == "go" {
-				for n := t.Range.StartLine + 1; n < t.Range.EndLine && n <= len(s.lines); n++ {
-					if embedded.MatchString(s.lines[n-1]) {
-						return true
-					}
-				}
-			}
-		}
-	}
-	return false
-}
-
-// embedded is a field of a Go struct that has no name.
-var embedded = regexp.MustCompile("^\\s*\\*?(?:\\w+\\.)?[A-Za-z]\\w*(?:\\[[^\\]]*\\])?\\s*(?:`[^`]*`)?\\s*(?://.*)?$")
 
 // fits says whether a call with so many arguments fits one of some definitions.
 func fits(list []*syntax.Symbol, arguments int) bool {

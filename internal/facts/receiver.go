@@ -20,7 +20,7 @@ func (a *across) isOf(s *source, ref *syntax.Reference, c *change) bool {
 	}
 	receiver := strings.TrimSpace(ref.Receiver)
 	fn := enclosingCallable(s.facts, ref)
-	own := fn != nil && fn.Container == c.container && placeOf(s.path, s.facts.Language) == c.place
+	own := fn != nil && fn.Container == c.container && placeOf(s.path, s.facts.Language) == c.place || a.descends(s, fn, c, class)
 	switch s.facts.Language {
 	case "python":
 		if receiver == "self" || receiver == "cls" {
@@ -52,6 +52,33 @@ func (a *across) isOf(s *source, ref *syntax.Reference, c *change) bool {
 		}
 	}
 	return a.fieldOf(s, fn, field, rest, class)
+}
+
+// descends says whether the type of a method has the changed one's as its parent, and the name from no other place at
+// hand.
+func (a *across) descends(s *source, fn *syntax.Symbol, c *change, class string) bool {
+	if fn == nil || fn.Container == "" || s.facts.Language == "go" {
+		return false
+	}
+	var parents []string
+	for i := range s.facts.Symbols {
+		t := &s.facts.Symbols[i]
+		if t.QualifiedName() != fn.Container || callable(t) {
+			continue
+		}
+		for _, ref := range s.facts.References {
+			// The head of a type is a few lines; further down other types stand in it.
+			if n := ref.Range.StartLine - t.NameRange.StartLine; ref.Kind == syntax.Inherit && n >= 0 && n <= 2 {
+				parents = append(parents, ref.Name)
+			}
+		}
+	}
+	if !slices.Contains(parents, class) || s.facts.Language == "python" && len(parents) > 1 {
+		return false
+	}
+	return !slices.ContainsFunc(a.named[c.name], func(d defined) bool {
+		return d.container == fn.Container || d.key != c.key && slices.Contains(parents, d.container)
+	})
 }
 
 var oneName = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)

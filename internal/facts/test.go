@@ -232,12 +232,20 @@ func (f *file) goneTests(moved []string) []tested {
 		if names[t.name] || slices.ContainsFunc(moved, func(other string) bool { return alike(text, other) > 0.4 }) {
 			continue
 		}
-		if last := t.symbol.Name; len(last) > 4 && regexp.MustCompile(`(?:^|\W)`+regexp.QuoteMeta(last)+`(?:\W|$)`).Match(f.New) {
-			continue // its name stands there still, in a table or commented out
+		if mentions(f.New, t.symbol.Name) > mentions(f.Old, t.symbol.Name)-mentions([]byte(text), t.symbol.Name) {
+			continue // its name stands there still, in a table or commented out, and did not stand beside it before
 		}
 		gone = append(gone, t)
 	}
 	return gone
+}
+
+// mentions counts where a text holds a name as a word, never for a short one.
+func mentions(text []byte, name string) int {
+	if len(name) <= 4 {
+		return 0
+	}
+	return len(regexp.MustCompile(`(?:^|\W)`+regexp.QuoteMeta(name)+`(?:\W|$)`).FindAllIndex(text, -1))
 }
 
 // alike is the share of the words of two texts that both have.

@@ -58,6 +58,7 @@ func (r *run) across(ctx context.Context) (facts.Across, error) {
 			in.Unseen = append(in.Unseen, f.NewPath)
 		}
 	}
+	in.Others = r.beside()
 	suspects := facts.Suspects(in)
 	if len(suspects) > 0 && r.files != nil {
 		var err error
@@ -65,12 +66,19 @@ func (r *run) across(ctx context.Context) (facts.Across, error) {
 			return in, err
 		}
 	}
+	in.Others = r.beside()
+	return in, nil
+}
+
+// beside gives the files beside the change whose names are known by now.
+func (r *run) beside() []facts.Unit {
+	var list []facts.Unit
 	for _, p := range slices.Sorted(maps.Keys(r.related.units)) {
 		if u := r.related.units[p]; u != nil && u.facts != nil {
-			in.Others = append(in.Others, facts.Unit{Path: p, Facts: u.facts, Text: []byte(strings.Join(u.lines, "\n"))})
+			list = append(list, facts.Unit{Path: p, Facts: u.facts, Text: []byte(strings.Join(u.lines, "\n"))})
 		}
 	}
-	return in, nil
+	return list
 }
 
 // readUsers reads files that may use some definitions. It says whether that was all of the repository's.
