@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,6 +22,9 @@ const (
 	rollbackTimeout = 5 * time.Second
 	maxConnLifetime = time.Hour
 	maxConnIdle     = 10 * time.Minute
+	// silentTransaction is how long a transaction may stand open without a word. Ours take milliseconds; a process that
+	// was frozen within one would keep its locks, on which everybody else then waits, for as long as it is frozen.
+	silentTransaction = 10 * time.Second
 )
 
 // Tx is a transaction, for the packages that may not name the driver.
@@ -49,6 +53,7 @@ func Open(ctx context.Context, url, applicationName string, maxConns int32) (*DB
 	config.MaxConnLifetime = maxConnLifetime
 	config.MaxConnLifetimeJitter = maxConnLifetime / 10
 	config.MaxConnIdleTime = maxConnIdle
+	config.AfterConnect = boundSilence
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err)
@@ -59,6 +64,16 @@ func Open(ctx context.Context, url, applicationName string, maxConns int32) (*DB
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}
 	return db, nil
+}
+
+// boundSilence sets up a new connection. It is a statement and no parameter of the connection, which poolers refuse.
+func boundSilence(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', $1, false)`,
+		strconv.FormatInt(silentTransaction.Milliseconds(), 10))
+	if err != nil {
+		return fmt.Errorf("set up connection: %w", err)
+	}
+	return nil
 }
 
 // Pool gives the driver's pool, for the packages that own SQL.

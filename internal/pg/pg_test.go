@@ -92,3 +92,16 @@ func TestOpenDoesNotRepeatTheURL(t *testing.T) {
 		})
 	}
 }
+
+// TestASilentTransactionIsBounded: what a frozen process holds in a transaction is given back.
+func TestASilentTransactionIsBounded(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	var limit string
+	err := pg.InTx(t.Context(), db, func(ctx context.Context, tx pg.Tx) error {
+		return tx.QueryRow(ctx, `SHOW idle_in_transaction_session_timeout`).Scan(&limit)
+	})
+	if err != nil || limit != "10s" {
+		t.Errorf("a transaction may be silent for %q, %v", limit, err)
+	}
+}
