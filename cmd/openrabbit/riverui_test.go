@@ -87,7 +87,7 @@ func TestAddressesOfRiverUI(t *testing.T) {
 func TestRiverUI(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	addr, err := freeAddr()
+	addr, err := config.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/openrabbit/openrabbit/cmd/openrabbit/demo"
+	"github.com/openrabbit/openrabbit/internal/config"
 	reviewv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/review/v1"
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
 	"github.com/openrabbit/openrabbit/internal/llmtest"
@@ -82,7 +82,7 @@ func (d *demonstration) run(ctx context.Context, dir, logFile string, withoutMod
 	if err != nil {
 		return err
 	}
-	ui, err := freeAddr()
+	ui, err := config.FreeAddr()
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (d *demonstration) environment(dir string, withoutModel bool) (map[string]s
 	for _, name := range []string{"OPENRABBIT_GATEWAY_ADDR", "OPENRABBIT_GATEWAY_GRPC_ADDR", "OPENRABBIT_GATEWAY_ADMIN_ADDR",
 		"OPENRABBIT_ORCHESTRATOR_ADMIN_ADDR", "OPENRABBIT_PARSER_ADDR", "OPENRABBIT_PARSER_ADMIN_ADDR", "OPENRABBIT_LLM_ADDR",
 		"OPENRABBIT_LLM_ADMIN_ADDR"} {
-		addr, err := freeAddr()
+		addr, err := config.FreeAddr()
 		if err != nil {
 			return nil, err
 		}
@@ -275,14 +275,3 @@ func (d *demonstration) say(format string, args ...any) {
 }
 
 func since(t time.Time) time.Duration { return time.Since(t).Round(100 * time.Microsecond) }
-
-// freeAddr gives a loopback address that nobody listens on at the moment.
-func freeAddr() (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
-}

@@ -5,12 +5,12 @@ package torture
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/openrabbit/openrabbit/internal/config"
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
 	"github.com/openrabbit/openrabbit/internal/llmtest"
 )
@@ -47,7 +47,7 @@ func (r *runner) processes(bin, databaseURL string) ([]*process, error) {
 	base := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir(), "OPENRABBIT_LOG_LEVEL=warn"}
 	addr := map[string]string{}
 	for _, name := range []string{"gateway", "gateway_grpc", "gateway_admin", "parser", "parser_admin", "llm", "llm_admin"} {
-		free, err := freeAddr()
+		free, err := config.FreeAddr()
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func (r *runner) processes(bin, databaseURL string) ([]*process, error) {
 			"OPENRABBIT_GATEWAY_GRPC_ADDR="+addr["gateway_grpc"], "OPENRABBIT_GATEWAY_ADMIN_ADDR="+addr["gateway_admin"]),
 	}
 	for i := range r.plan.Orchestrators {
-		free, err := freeAddr()
+		free, err := config.FreeAddr()
 		if err != nil {
 			return nil, err
 		}
@@ -107,13 +107,4 @@ func namedSessions(databaseURL, name string) (string, error) {
 	q.Set("application_name", name)
 	u.RawQuery = q.Encode()
 	return u.String(), nil
-}
-
-func freeAddr() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }
