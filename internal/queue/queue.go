@@ -111,8 +111,8 @@ func Migrate(ctx context.Context, db *pg.DB) error {
 }
 
 // smallPendingLists bounds what one insert may have to do for those before it: an inverted index takes new entries into
-// a list, and whoever fills the list (4 MB) sorts all of it into the index, which made a delivery in thousands wait for
-// 100 to 280 ms. With 64 kB, the least that Postgres takes, it is a few milliseconds.
+// a list, and whoever fills the list (4 MB) sorts all of it into the index while its sender waits. 64 kB is the least that
+// Postgres takes.
 const smallPendingLists = `DO $$
 	DECLARE one regclass;
 	BEGIN
