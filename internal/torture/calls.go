@@ -43,10 +43,12 @@ func CheckCalls(events []Event, calls []llmtest.Call, stored []Stored, v *Verdic
 			continue
 		}
 		v.ModelCalls++
-		if slices.ContainsFunc(faults, func(at time.Time) bool { return cost(c, at) }) {
-			if _, ok := kept[c.Number]; !ok {
-				v.InFlight++
-			}
+		// A frozen worker stores the answer once it is thawed: it was in flight all the same.
+		if slices.ContainsFunc(faults, func(at time.Time) bool {
+			written, ok := kept[c.Number]
+			return cost(c, at) && (!ok || written.After(at))
+		}) {
+			v.InFlight++
 		}
 		for i, old := range before[c.PromptHash] {
 			if i == 0 {
