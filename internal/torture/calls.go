@@ -43,18 +43,19 @@ func CheckCalls(events []Event, calls []llmtest.Call, stored []Stored, v *Verdic
 			continue
 		}
 		v.ModelCalls++
-		// A frozen worker stores the answer once it is thawed: it was in flight all the same.
-		if slices.ContainsFunc(faults, func(at time.Time) bool {
-			written, ok := kept[c.Number]
-			return cost(c, at) && (!ok || written.After(at))
-		}) {
-			v.InFlight++
+		if slices.ContainsFunc(faults, func(at time.Time) bool { return cost(c, at) }) {
+			if _, ok := kept[c.Number]; !ok {
+				v.InFlight++
+			}
 		}
 		for i, old := range before[c.PromptHash] {
 			if i == 0 {
 				v.Repeated++
 			}
 			at, ok := kept[old.Number]
+			if i == 0 && ok && at.After(c.At) && slices.ContainsFunc(faults, func(at time.Time) bool { return cost(old, at) }) {
+				v.InFlight++ // a frozen worker had the answer, and stored it once it was thawed
+			}
 			switch {
 			case ok && c.At.After(at):
 				v.Again = append(v.Again, fmt.Sprintf("call %d (%s) although the answer of call %d was stored %s before", c.Number, c.Schema, old.Number, c.At.Sub(at).Round(time.Millisecond)))
