@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -31,6 +32,7 @@ type callBook interface {
 	StoredAnswer(ctx context.Context, id review.InstallationID, requestHash string) (a review.ModelAnswer, found bool, err error)
 	Reserve(ctx context.Context, c store.ModelCall, l store.Limits) (store.Reserved, error)
 	Settle(ctx context.Context, done store.Settlement) error
+	Abandon(ctx context.Context, c store.ModelCall) error
 	Release(ctx context.Context, id review.InstallationID, requestHash string) error
 }
 
@@ -151,8 +153,7 @@ func (l *ledger) pay(ctx context.Context, q review.ModelRequest, c store.ModelCa
 	}
 	answer, err := l.model.AskFor(ctx, l.review, q, c.Tokens)
 	if err != nil {
-		// What it took is not known: it counts as lost when the question is asked again, or after a while.
-		return review.ModelAnswer{}, err
+		return review.ModelAnswer{}, errors.Join(err, l.abandon(ctx, c))
 	}
 	if err := l.reach(ctx, "model_answered"); err != nil {
 		return review.ModelAnswer{}, err
@@ -244,6 +245,13 @@ func wait(ctx context.Context, sooner <-chan struct{}, after time.Duration) erro
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// abandon writes down that a call was broken off, so that no other review waits for its answer.
+func (l *ledger) abandon(ctx context.Context, c store.ModelCall) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	return l.book.Abandon(ctx, c)
 }
 
 // settle writes down what a call took. What is paid must be known even if the review is over meanwhile.

@@ -213,6 +213,16 @@ func TestLedgerErrors(t *testing.T) {
 	if _, err := l.Ask(t.Context(), question); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v", err)
 	}
+	// Nobody waits for the call that was broken off: not the next revision's review, which asks the same.
+	other := l.call("", question, Price{})
+	other.ReviewID = "01a2199f-0000-7000-8000-000000000000"
+	other.RequestHash, _ = requestHash("big", question)
+	if got, err := l.book.Reserve(t.Context(), other, l.limits); err != nil || !got.OK {
+		t.Errorf("another review's turn: %+v, %v", got, err)
+	}
+	if err := l.book.Abandon(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
 	m.err, m.answer = nil, review.ModelAnswer{Outcome: review.OutcomeOK, Usage: usage}
 	l.asked = func(context.Context, review.ModelAnswer) error { return errors.New("stop") }
 	if _, err := l.Ask(t.Context(), question); err == nil {

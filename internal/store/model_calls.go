@@ -122,7 +122,9 @@ func check(ctx context.Context, tx pg.Tx, c ModelCall, l Limits) (Reserved, erro
 			COALESCE(sum(reserved_micros) FILTER (WHERE held), 0)::bigint
 		FROM (
 			SELECT review_id, repository_id, reserved_tokens, reserved_micros, created_at > now() - interval '1 day' AS recent,
-				live AND request_hash <> $2 AS held, request_hash = $2 AND (live AND review_id <> $3 OR answer IS NOT NULL AND NOT $6) AS busy,
+				live AND request_hash <> $2 AS held,
+				request_hash = $2 AND (answer IS NOT NULL AND NOT $6 OR live AND review_id <> $3
+					AND NOT EXISTS (SELECT FROM reviews r WHERE r.id = calls.review_id AND r.ended_at IS NOT NULL)) AS busy,
 				input_tokens + output_tokens + CASE WHEN lost THEN lost_tokens ELSE 0 END AS tokens,
 				cost_micros + CASE WHEN lost THEN lost_micros ELSE 0 END AS micros
 			FROM (
@@ -195,6 +197,20 @@ func (s *Store) Settle(ctx context.Context, done Settlement) error {
 	}
 	if err != nil {
 		return fmt.Errorf("settle model call: %w", err)
+	}
+	return nil
+}
+
+// Abandon ends a reservation of a call that was broken off: nobody tells what it took, and it counts as lost. It leaves
+// alone what another review has taken over since.
+func (s *Store) Abandon(ctx context.Context, c ModelCall) error {
+	_, err := s.db.Pool().Exec(ctx, `UPDATE model_calls SET input_tokens = input_tokens + lost_tokens,
+			cost_micros = cost_micros + lost_micros,
+			reserved_tokens = 0, reserved_micros = 0, lost_tokens = 0, lost_micros = 0, settled_at = now()
+		WHERE installation_id = $1 AND request_hash = $2 AND review_id = $3 AND settled_at IS NULL`,
+		int64(c.InstallationID), c.RequestHash, nullableText(c.ReviewID))
+	if err != nil {
+		return fmt.Errorf("abandon model call: %w", err)
 	}
 	return nil
 }

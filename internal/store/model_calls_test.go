@@ -168,6 +168,40 @@ func TestWhatIsHeldIsWaitedFor(t *testing.T) {
 	}
 }
 
+// A call that its worker broke off is nobody's to wait for, and counts as lost, once. Nor does anybody wait for the call
+// of a review that has ended: its worker may have died before it could say so.
+func TestABrokenOffCall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	limits := store.Limits{InstallationDayTokens: 100}
+	first, second := w.created(by(1, "opened", "", "h1")).ID, nobody
+	mine := func(id review.ID) store.ModelCall {
+		c := call("a", id, 40)
+		c.LostTokens, c.LostMicros = 20, 200
+		return c
+	}
+	w.reserve(mine(first), limits, true)
+	w.reserve(mine(second), limits, false)
+	for range 2 {
+		if err := w.Abandon(w.ctx(), mine(first)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.reserve(call("b", first, 81), limits, false)
+	w.reserve(call("b", first, 80), limits, true)
+	w.settle("b", nil, 0)
+	w.reserve(mine(second), limits, true)
+	if err := w.Abandon(w.ctx(), mine(first)); err != nil { // somebody else's by now
+		t.Fatal(err)
+	}
+	w.reserve(mine(first), limits, false)
+	w.settle("a", nil, 0)
+	w.reserve(mine(first), limits, true)
+	w.reserve(mine(second), limits, false)
+	w.finish(first, review.Superseded)
+	w.reserve(mine(second), limits, true)
+}
+
 func TestStoredAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
