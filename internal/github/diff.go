@@ -19,8 +19,21 @@ const (
 
 // Diff reads the change of a pull request. GitHub refuses (406) the diff of one with more than 300 files, 20,000 lines or
 // 1 MB; then the files come page by page with a patch each. What GitHub gives no patch for, what cannot be parsed, and what
-// is beyond the 3,000 files that GitHub lists, is in the diff as an Unseen file, so that no file is missing in silence.
+// is beyond the 3,000 files that GitHub lists, is compared here, within bounds. What is left is in the diff as an Unseen
+// file, so that no file is missing in silence.
 func (c *Client) Diff(ctx context.Context, repo string, number int, pr PullRequest) (diff.Diff, error) {
+	d, err := c.givenDiff(ctx, repo, number, pr)
+	if err != nil {
+		return diff.Diff{}, err
+	}
+	if err := c.fill(ctx, repo, pr, &d); err != nil {
+		return diff.Diff{}, err
+	}
+	return d, nil
+}
+
+// givenDiff reads the change as GitHub gives it.
+func (c *Client) givenDiff(ctx context.Context, repo string, number int, pr PullRequest) (diff.Diff, error) {
 	const op = "get diff"
 	owner, name, err := split(op, repo)
 	if err != nil {
@@ -131,12 +144,8 @@ func listedFile(f *gh.CommitFile) diff.File {
 
 // addUnlisted names the changed files beyond those that GitHub lists, by comparing the two trees.
 func (c *Client) addUnlisted(ctx context.Context, repo string, pr PullRequest, d *diff.Diff) error {
-	if pr.MergeBase == "" {
-		// Whoever reads the diff need not know it, but here.
-		var err error
-		if pr.MergeBase, err = c.MergeBase(ctx, repo, pr.Base, pr.Head); err != nil {
-			return err
-		}
+	if err := c.needMergeBase(ctx, repo, &pr); err != nil {
+		return err
 	}
 	base, err := c.tree(ctx, repo, pr.MergeBase)
 	if err != nil {

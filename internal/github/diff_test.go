@@ -154,9 +154,18 @@ func many(n int) map[string]string {
 func TestDiffOfManyFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, githubtest.Options{PatchBytes: 1000})
-	head := githubtest.With(base(), many(301))
-	head["huge.txt"] = lines("a long line to make the patch too large", 50)
-	number, _, err := w.OpenPullRequest(repo, githubtest.PullRequestSpec{Head: head})
+	before, huge := base(), lines("a long line to make the patch too large", 50)
+	for i := range 22 {
+		before[fmt.Sprintf("huge/%02d.txt", i)] = huge
+	}
+	before["yarn.lock"] = huge
+	head := githubtest.With(before, many(301))
+	head["huge/new.txt"] = huge
+	for i := range 22 { // each has a patch that is too large, and so has the lock file
+		head[fmt.Sprintf("huge/%02d.txt", i)] = strings.ReplaceAll(huge, "large", "big")
+	}
+	head["yarn.lock"] = strings.ReplaceAll(huge, "large", "big")
+	number, _, err := w.OpenPullRequest(repo, githubtest.PullRequestSpec{Base: before, Head: head})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,9 +174,20 @@ func TestDiffOfManyFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unseen := slices.DeleteFunc(slices.Clone(d.Files), func(f diff.File) bool { return !f.Unseen })
-	if len(d.Files) != 302 || len(unseen) != 1 || unseen[0].NewPath != "huge.txt" || len(unseen[0].Hunks) != 0 {
-		t.Errorf("%d files, unseen %+v", len(d.Files), unseen)
+	// What comes without a patch is compared here: the first twenty, and none that nobody wrote.
+	var unseen []string
+	for i := range d.Files {
+		f := &d.Files[i]
+		if f.Unseen {
+			unseen = append(unseen, f.Path())
+			continue
+		}
+		if err := diff.Verify(f, content(before, f.OldPath), content(head, f.NewPath)); err != nil || len(f.Hunks) == 0 {
+			t.Errorf("%s: %d hunks, %v", f.Path(), len(f.Hunks), err)
+		}
+	}
+	if want := []string{"huge/20.txt", "huge/21.txt", "huge/new.txt", "yarn.lock"}; len(d.Files) != 325 || !slices.Equal(unseen, want) {
+		t.Errorf("%d files, unseen %q, want %q", len(d.Files), unseen, want)
 	}
 	if n := w.Count("GET /repos/{owner}/{repo}/pulls/{pull_number}/files"); n != 4 {
 		t.Errorf("%d pages, want 4", n)
@@ -192,16 +212,16 @@ func TestDiffBeyondTheListing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unseen := 0
-	for _, f := range d.Files {
-		if f.Unseen {
-			unseen++
+	for i := range d.Files {
+		f := &d.Files[i]
+		if err := diff.Verify(f, content(before, f.OldPath), content(after, f.NewPath)); err != nil || f.Unseen {
+			t.Errorf("%s: unseen %v, %v", f.Path(), f.Unseen, err)
 		}
 	}
-	if len(d.Files) != pr.ChangedFiles || unseen != pr.ChangedFiles-15 {
-		t.Errorf("%d files, %d of them unseen; want %d and %d", len(d.Files), unseen, pr.ChangedFiles, pr.ChangedFiles-15)
+	if len(d.Files) != pr.ChangedFiles {
+		t.Errorf("%d files, want %d", len(d.Files), pr.ChangedFiles)
 	}
-	if f := d.File("zz.txt"); f == nil || !f.Unseen || f.Status != diff.StatusAdded {
+	if f := d.File("zz.txt"); f == nil || len(f.Hunks) != 1 || f.Status != diff.StatusAdded {
 		t.Errorf("the last file = %+v", f)
 	}
 }
@@ -373,7 +393,7 @@ func TestListedFiles(t *testing.T) {
 		{"filename":"lib","status":"modified","additions":1,"deletions":1,"changes":2,"patch":"@@ -1 +1 @@\n-Subproject commit ` + commit + `\n+Subproject commit ` + strings.Repeat("a", 40) + `"},
 		{"filename":"cut.go","status":"modified","additions":1,"deletions":1,"changes":2,"patch":"@@ -1 +1 @@\n-a\n+b"},
 		{"status":"modified"}]`})
-	d, err := w.client.Diff(t.Context(), repo, number, github.PullRequest{Number: number})
+	d, err := w.client.Diff(t.Context(), repo, number, w.pull(t, number))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,6 @@ type Engine struct {
 	parallel int
 	prompts  *prompt.Set
 	leaks    leaks
-	vendored []pattern
 }
 
 // NewEngine checks what it is given.
@@ -55,7 +54,7 @@ func NewEngine(d Deps) (*Engine, error) {
 	e := &Engine{
 		leaks:  known,
 		parser: d.Parser, secrets: d.Secrets, model: d.Model, recall: d.Recall,
-		log: d.Log, parallel: d.Parallel, prompts: prompts, vendored: vendoredPatterns(),
+		log: d.Log, parallel: d.Parallel, prompts: prompts,
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

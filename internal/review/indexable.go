@@ -3,8 +3,6 @@ package review
 import (
 	"bytes"
 	"path"
-	"slices"
-	"strings"
 
 	"github.com/go-enry/go-enry/v2"
 )
@@ -15,8 +13,7 @@ const sampleBytes = 8000
 // Indexable says whether a file of a repository belongs into the index of its code: text in a programming language that
 // people wrote, by the same rules that decide what is reviewed.
 func Indexable(name string, content []byte) bool {
-	if len(content) == 0 || lockFiles[strings.ToLower(path.Base(name))] ||
-		slices.ContainsFunc(indexVendored, func(m pattern) bool { return m.MatchString(name) }) {
+	if len(content) == 0 || !OwnCode(name) {
 		return false
 	}
 	if bytes.IndexByte(content[:min(len(content), sampleBytes)], 0) >= 0 || enry.IsGenerated(name, content) {
@@ -25,6 +22,3 @@ func Indexable(name string, content []byte) bool {
 	language := enry.GetLanguage(path.Base(name), content)
 	return enry.GetLanguageType(language) == enry.Programming
 }
-
-// indexVendored are linguist's rules on vendored paths, read once.
-var indexVendored = vendoredPatterns()

@@ -52,6 +52,28 @@ var lockFiles = map[string]bool{
 	"cabal.project.freeze": true, "buf.lock": true, "chart.lock": true, "vcpkg-lock.json": true, "renv.lock": true, "shard.lock": true, "spago.lock": true,
 }
 
+// vendored are linguist's rules on vendored paths, read once.
+var vendored = vendoredPatterns()
+
+// OwnCode says whether a file may by its name be one that people wrote in this repository.
+func OwnCode(name string) bool { return notOwn(name) == "" }
+
+// notOwn says why a file of this name is none that people wrote here; "" when it may be one.
+func notOwn(name string) string {
+	switch {
+	case lockFiles[strings.ToLower(path.Base(name))]:
+		return "lock file"
+	case slices.ContainsFunc(vendored, func(m pattern) bool { return m.MatchString(name) }):
+		if minifiedName.MatchString(name) {
+			return "minified"
+		}
+		return "vendored"
+	case enry.IsGenerated(name, nil):
+		return "generated"
+	}
+	return ""
+}
+
 // leftOut says by the path and the diff alone why a file is not reviewed; "" when it is. Policy is false when it
 // should have been.
 func (r *run) leftOut(f *diff.File) (reason string, policy bool) {
@@ -61,15 +83,8 @@ func (r *run) leftOut(f *diff.File) (reason string, policy bool) {
 		return "excluded by path_filters", true
 	case len(r.options.Include) > 0 && !matchesAny(r.options.Include, p):
 		return "not included by path_filters", true
-	case lockFiles[strings.ToLower(path.Base(p))]:
-		return "lock file", true
-	case slices.ContainsFunc(r.vendored, func(m pattern) bool { return m.MatchString(p) }):
-		if minifiedName.MatchString(p) {
-			return "minified", true
-		}
-		return "vendored", true
-	case enry.IsGenerated(p, nil):
-		return "generated", true
+	case notOwn(p) != "":
+		return notOwn(p), true
 	case f.Submodule:
 		return "submodule", true
 	case f.Binary:
