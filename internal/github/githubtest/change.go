@@ -3,10 +3,9 @@ package githubtest
 import (
 	"fmt"
 	"sort"
-	"strconv"
 	"strings"
 
-	"github.com/aymanbagabas/go-udiff"
+	anchored "github.com/rogpeppe/go-internal/diff"
 )
 
 // change is what happened to one file between two snapshots.
@@ -116,42 +115,10 @@ func newChange(status, oldPath, newPath, before, after string) *change {
 	if c.binary = isBinary(before) || isBinary(after); c.binary {
 		return c
 	}
-	text := udiff.Unified("a", "b", before, after)
-	_, text, _ = strings.Cut(text, "\n") // --- a
-	_, c.patch, _ = strings.Cut(text, "\n")
-	c.patch = renumber(strings.TrimSuffix(c.patch, "\n"))
+	_, text, _ := strings.Cut(string(anchored.Diff("a", []byte(before), "b", []byte(after))), "\n+++ b\n")
+	c.patch = strings.TrimSuffix(text, "\n")
 	c.walk()
 	return c
-}
-
-// renumber corrects where hunks begin in the new file: go-udiff v0.4.1 forgets the unchanged lines between two edits of
-// one hunk when it numbers the next. Its old side and its counts are right, and the new side follows from them.
-func renumber(patch string) string {
-	lines := strings.Split(patch, "\n")
-	shift := 0
-	for i, line := range lines {
-		if !strings.HasPrefix(line, "@@ ") {
-			continue
-		}
-		p := parsePlace(line)
-		oldCount, newCount := p.oldEnd-p.oldStart+1, p.newEnd-p.newStart+1
-		start := p.oldStart + shift
-		// A side without lines is numbered by the line before it.
-		if oldCount == 0 {
-			start++
-		}
-		if newCount == 0 {
-			start--
-		}
-		fields := strings.Fields(line)
-		fields[2] = "+" + strconv.Itoa(start)
-		if newCount != 1 {
-			fields[2] += "," + strconv.Itoa(newCount)
-		}
-		lines[i] = strings.Join(fields, " ")
-		shift += newCount - oldCount
-	}
-	return strings.Join(lines, "\n")
 }
 
 func isBinary(content string) bool { return strings.ContainsRune(content[:min(len(content), 8000)], 0) }
