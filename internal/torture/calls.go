@@ -10,8 +10,13 @@ import (
 	"github.com/openrabbit/openrabbit/internal/llmtest"
 )
 
-// storeGrace is how long after its end an answer may still be on its way into the database when a process dies.
-const storeGrace = time.Second
+const (
+	// sendGrace is how long a question may be on its way through the model tier, which is another process, before the model
+	// is asked.
+	sendGrace = time.Second
+	// storeGrace is how long after its end an answer may still be on its way into the database when a process dies.
+	storeGrace = time.Second
+)
 
 // Stored is an answer that the database holds: the number of the call that gave it, and when it was written.
 type Stored struct {
@@ -35,7 +40,7 @@ func CheckCalls(events []Event, calls []llmtest.Call, stored []Stored, v *Verdic
 	}
 	// cost says whether a fault can have cost a call's answer.
 	cost := func(c llmtest.Call, at time.Time) bool {
-		return !at.Before(c.At) && (c.Ended.IsZero() || at.Before(c.Ended.Add(storeGrace)))
+		return !at.Before(c.At.Add(-sendGrace)) && (c.Ended.IsZero() || at.Before(c.Ended.Add(storeGrace)))
 	}
 	before := map[string][]llmtest.Call{}
 	for _, c := range calls {
@@ -60,7 +65,7 @@ func CheckCalls(events []Event, calls []llmtest.Call, stored []Stored, v *Verdic
 			case ok && c.At.After(at):
 				v.Again = append(v.Again, fmt.Sprintf("call %d (%s) although the answer of call %d was stored %s before", c.Number, c.Schema, old.Number, c.At.Sub(at).Round(time.Millisecond)))
 			case !slices.ContainsFunc(faults, func(at time.Time) bool { return cost(old, at) }):
-				v.Again = append(v.Again, fmt.Sprintf("call %d (%s) as call %d, %s before, and no fault came between", c.Number, c.Schema, old.Number, c.At.Sub(old.At).Round(time.Millisecond)))
+				v.Again = append(v.Again, fmt.Sprintf("call %d (%s) as call %d, from %s to %s, and no fault came then", c.Number, c.Schema, old.Number, clock(old.At), clock(old.Ended)))
 			}
 		}
 		before[c.PromptHash] = append(before[c.PromptHash], c)
@@ -69,6 +74,8 @@ func CheckCalls(events []Event, calls []llmtest.Call, stored []Stored, v *Verdic
 		v.Again = append(v.Again, fmt.Sprintf("%d calls were repeated for %d in flight", v.Repeated, v.InFlight))
 	}
 }
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
 // numberOf reads the number of a call out of the model's name that its answer bears.
 func numberOf(model string) int {

@@ -26,6 +26,8 @@ func TestCheckCalls(t *testing.T) {
 		"once each":                       {nil, []llmtest.Call{call(1, "a", 0, 1), call(2, "b", 0, 1)}, []Stored{{1, at(1)}, {2, at(1)}}, 0, 0},
 		"killed in flight":                {[]Event{kill(0.5)}, []llmtest.Call{call(1, "a", 0, 0.6), call(2, "a", 5, 6)}, []Stored{{2, at(6)}}, 1, 0},
 		"killed before it was written":    {[]Event{kill(1.1)}, []llmtest.Call{call(1, "a", 0, 1), call(2, "a", 5, 6)}, []Stored{{2, at(6)}}, 1, 0},
+		"killed before it was asked":      {[]Event{kill(0.5)}, []llmtest.Call{call(1, "a", 1.2, 2), call(2, "a", 5, 6)}, []Stored{{2, at(6)}}, 1, 0},
+		"a fault long before":             {[]Event{kill(0.5)}, []llmtest.Call{call(1, "a", 2, 3), call(2, "a", 5, 6)}, []Stored{{2, at(6)}}, 1, 2},
 		"stored, and asked again":         {[]Event{kill(0.5)}, []llmtest.Call{call(1, "a", 0, 1), call(2, "a", 5, 6)}, []Stored{{1, at(1)}}, 1, 2},
 		"asked again without a fault":     {nil, []llmtest.Call{call(1, "a", 0, 1), call(2, "a", 5, 6)}, []Stored{{2, at(6)}}, 1, 2},
 		"a fault long after":              {[]Event{kill(3)}, []llmtest.Call{call(1, "a", 0, 1), call(2, "a", 5, 6)}, []Stored{{2, at(6)}}, 1, 2},
