@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 	"google.golang.org/grpc"
 
 	"github.com/openrabbit/openrabbit/internal/github"
@@ -64,9 +65,9 @@ type Orchestrator struct {
 	// poll is how often the job table is read without a notification; 0 means River's second.
 	poll      time.Duration
 	newClient func() (riverClient, error)
-	// working is set while jobs are taken; stuck gets a value when too many don't end any more.
+	// working is set while jobs are taken.
 	working atomic.Bool
-	stuck   chan struct{}
+	stuck   *stuckJobs
 	closers []func()
 }
 
@@ -81,7 +82,7 @@ func New(cfg Config, deps Deps) (*Orchestrator, error) {
 	}
 	o := &Orchestrator{
 		cfg: cfg, log: deps.Log, db: deps.DB, store: store.New(deps.DB), app: deps.GitHub,
-		secrets: deps.Secrets, fail: deps.Failpoint, stuck: make(chan struct{}, 1), reads: make(chan struct{}, parallelReads),
+		secrets: deps.Secrets, fail: deps.Failpoint, stuck: newStuckJobs(), reads: make(chan struct{}, parallelReads),
 	}
 	if err := o.connect(cfg, deps); err != nil {
 		o.Close()
@@ -220,6 +221,7 @@ func (o *Orchestrator) work(ctx context.Context, client riverClient, ready func(
 		return lifecycle.Dependency("Postgres", fmt.Errorf("start working jobs: %w", err))
 	}
 	o.working.Store(true)
+	defer o.working.Store(false)
 	stop := context.AfterFunc(ctx, func() { o.working.Store(false) })
 	defer stop()
 	ready()
@@ -229,8 +231,7 @@ func (o *Orchestrator) work(ctx context.Context, client riverClient, ready func(
 			return errors.New("job client stopped by itself")
 		}
 		return nil
-	case <-o.stuck:
-		o.working.Store(false)
+	case <-o.stuck.forGood(client.Stopped()):
 		return fmt.Errorf("%d jobs don't end any more: the process must be started anew", maxStuck)
 	}
 }
@@ -238,22 +239,6 @@ func (o *Orchestrator) work(ctx context.Context, client riverClient, ready func(
 // fetchCooldown is the least time between two looks at the job table, and so about what a job waits that was inserted
 // while nothing was to do. River's own is 100 ms, a quarter of what a review takes besides other people's latency.
 const fetchCooldown = 20 * time.Millisecond
-
-// maxStuck is how many jobs may be stuck, past their timeout and deaf to it, before the process gives up.
-const maxStuck = 3
-
-// jobStuck gives the slot of a stuck job to another one, up to a limit.
-func (o *Orchestrator) jobStuck(ctx context.Context, p river.JobStuckHandlerParams) river.JobStuckHandlerResult {
-	o.log.ErrorContext(ctx, "job is stuck", telemetry.KeyJob, p.ID, "kind", p.Kind, "stuck_jobs", p.TotalStuckJobs)
-	if p.TotalStuckJobs >= maxStuck {
-		select {
-		case o.stuck <- struct{}{}:
-		default:
-		}
-		return river.JobStuckHandlerResult{}
-	}
-	return river.JobStuckHandlerResult{AddWorkerSlot: true}
-}
 
 // clientID names this process in the job table: where it runs, its number there, and when it began. It shows whose a
 // job is.
@@ -296,6 +281,7 @@ func (o *Orchestrator) riverClient() (riverClient, error) {
 		RetryPolicy:          retryPolicy{base: o.cfg.RetryBase},
 		ErrorHandler:         lastAttempt{o},
 		JobStuckHandler:      o.jobStuck,
+		Middleware:           []rivertype.Middleware{river.WorkerMiddlewareFunc(o.stuck.watch)},
 		Logger:               o.log,
 	}
 	if o.poll > 0 {

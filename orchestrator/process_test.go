@@ -4,10 +4,13 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	llmv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/llm/v1"
 	"github.com/openrabbit/openrabbit/internal/github/githubtest"
@@ -138,16 +141,77 @@ func TestStuckJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	if r := o.jobStuck(t.Context(), river.JobStuckHandlerParams{TotalStuckJobs: 1}); !r.AddWorkerSlot {
-		t.Error("the first stuck job keeps its slot")
-	}
 	if err := o.health(); err == nil {
 		t.Error("ready before it works")
 	}
-	for range 2 {
-		o.jobStuck(t.Context(), river.JobStuckHandlerParams{TotalStuckJobs: maxStuck})
+	o.stuck.grace = time.Millisecond
+	deaf := make(chan struct{})
+	var jobs sync.WaitGroup
+	defer jobs.Wait()
+	defer close(deaf)
+	for i := range maxStuck {
+		runDeaf(&jobs, o.stuck, int64(i), deaf)
+		r := o.jobStuck(t.Context(), river.JobStuckHandlerParams{ID: int64(i)})
+		if want := i+1 < maxStuck; r.AddWorkerSlot != want {
+			t.Errorf("stuck job %d: another slot %v, want %v", i+1, r.AddWorkerSlot, want)
+		}
 	}
 	if err := o.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "started anew") {
 		t.Errorf("Run ended with %v", err)
 	}
+}
+
+// runDeaf runs a job that ends when it is let go, and returns once it runs.
+func runDeaf(jobs *sync.WaitGroup, s *stuckJobs, id int64, end <-chan struct{}) {
+	running := make(chan struct{})
+	jobs.Go(func() {
+		_ = s.watch(context.Background(), &rivertype.JobRow{ID: id}, func(context.Context) error {
+			close(running)
+			<-end
+			return nil
+		})
+	})
+	<-running
+}
+
+// TestPausedJobs: a process that was paused finds all its jobs past their timeouts at once. They end, and it goes on.
+func TestPausedJobs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStuckJobs()
+		over := make(chan struct{})
+		found := s.forGood(over)
+		var jobs sync.WaitGroup
+		stick := func(end <-chan struct{}) {
+			for i := range maxStuck {
+				runDeaf(&jobs, s, int64(i), end)
+				s.mark(int64(i))
+			}
+			s.many <- struct{}{}
+		}
+		paused := make(chan struct{})
+		stick(paused)
+		time.Sleep(stuckGrace / 2)
+		close(paused)
+		jobs.Wait()
+		if n := s.mark(0); n != 0 {
+			t.Errorf("%d jobs are stuck after all have ended", n)
+		}
+		time.Sleep(2 * stuckGrace)
+		select {
+		case <-found:
+			t.Error("gave up although all jobs had ended")
+		default:
+		}
+		deaf := make(chan struct{})
+		stick(deaf)
+		select {
+		case <-found:
+		case <-time.After(2 * stuckGrace):
+			t.Error("deaf jobs are left to themselves")
+		}
+		close(deaf)
+		jobs.Wait()
+		close(over)
+	})
 }
