@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/openrabbit/openrabbit/internal/finding"
+	"github.com/openrabbit/openrabbit/internal/review"
 )
 
 // config lists the mistakes of the configuration.
@@ -124,13 +125,13 @@ func (w Walkthrough) changes(b *strings.Builder, r room) {
 
 // omissions says what was not looked at.
 func (w Walkthrough) omissions(b *strings.Builder, r room) {
-	res := w.Result
-	if len(res.Omissions) == 0 {
+	res, all := w.Result, omissionsOf(w.Result)
+	if len(all) == 0 {
 		return
 	}
 	counts := map[string]int{}
 	var reasons []string
-	for _, o := range res.Omissions {
+	for _, o := range all {
 		if counts[o.Reason]++; counts[o.Reason] == 1 {
 			reasons = append(reasons, o.Reason)
 		}
@@ -151,9 +152,9 @@ func (w Walkthrough) omissions(b *strings.Builder, r room) {
 		}
 	}
 	details(b, short, func() {
-		for i, o := range res.Omissions {
+		for i, o := range all {
 			if i == r.omissions {
-				more(b, len(res.Omissions)-i)
+				more(b, len(all)-i)
 				return
 			}
 			b.WriteString("- ")
@@ -162,6 +163,13 @@ func (w Walkthrough) omissions(b *strings.Builder, r room) {
 			}
 			b.WriteString(line(o.Reason, w.Repository, 200, false) + "\n")
 		}
+	})
+}
+
+// omissionsOf gives what is to be told of what was left out: all of it, but for what the review is told to be partial for.
+func omissionsOf(r *review.Result) []finding.Omission {
+	return slices.DeleteFunc(slices.Clone(r.Omissions), func(o finding.Omission) bool {
+		return r.Partial && o.Path == "" && o.Reason == r.PartialReason
 	})
 }
 
@@ -192,7 +200,7 @@ func plainLine(s string, limit int) string {
 func (w Walkthrough) footer(b *strings.Builder) {
 	res := w.Result
 	var parts []string
-	if res.FilesChanged > 0 && len(res.Omissions) == 0 {
+	if res.FilesChanged > 0 && len(omissionsOf(res)) == 0 {
 		parts = append(parts, fmt.Sprintf("%d of %s reviewed", res.FilesReviewed, count(res.FilesChanged, "file")))
 	}
 	if dropped := droppedWords(res.Dropped); dropped != "" {

@@ -202,7 +202,7 @@ func (t *terminal) closing(r *review.Result) {
 	if r.Partial {
 		t.prose("", "Reviewed in part: "+r.PartialReason, yellow)
 	}
-	for _, o := range r.Omissions {
+	for _, o := range omissionsOf(r) {
 		where := ""
 		if o.Path != "" {
 			where = o.Path + ": "
