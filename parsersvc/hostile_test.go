@@ -309,3 +309,48 @@ func TestQuarantineIsBounded(t *testing.T) {
 		t.Error("texts are not told apart by their lengths")
 	}
 }
+
+// Files that kill their parser, in the middle of a stream of good ones: each file gets the answer that is its own, and
+// only those that were being parsed are remembered as killers. Some of the good ones lay in the pipe of a child that died.
+func TestKillersInAStream(t *testing.T) {
+	t.Parallel()
+	c, s := start(t, Config{Children: 2, FileTimeout: 5 * time.Second, marker: faulty})
+	stream, err := c.AnalyzeFiles(within(t, 60*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const files, each = 60, 10
+	go func() {
+		for i := range files {
+			content := fmt.Sprintf("package x\n\nfunc good%d() {}\n", i)
+			if i%each == 3 {
+				content = fmt.Sprintf("// order: rubbish %d", i)
+			}
+			if i%each == 6 {
+				content = fmt.Sprintf("// order: die %d", i)
+			}
+			if stream.Send(&parserv1.AnalyzeFilesRequest{Id: uint64(i), File: file(fmt.Sprintf("%d.go", i), content)}) != nil {
+				return
+			}
+		}
+		_ = stream.CloseSend()
+	}()
+	all, err := receiveAll(stream)
+	if err != nil || len(all) != files {
+		t.Fatalf("%d answers, %v", len(all), err)
+	}
+	for id, resp := range all {
+		facts, bad := resp.GetFacts(), id%each == 3 || id%each == 6
+		switch {
+		case facts.GetPath() != fmt.Sprintf("%d.go", id):
+			t.Errorf("%d is answered for %s", id, facts.GetPath())
+		case bad && facts.GetStatus() != parserv1.FileStatus_FILE_STATUS_CRASHED:
+			t.Errorf("%d: %s", id, facts.GetStatus())
+		case !bad && (facts.GetStatus() != parserv1.FileStatus_FILE_STATUS_OK || facts.GetSymbols()[0].GetName() != fmt.Sprintf("good%d", id)):
+			t.Errorf("%d: %v", id, facts)
+		}
+	}
+	if n := s.server.analyst.quarantine.len(); n != files/each*2 {
+		t.Errorf("%d contents remembered", n)
+	}
+}

@@ -62,6 +62,8 @@ func (w *faultyWorker) Handle(kind wire.Kind, limit time.Duration, message []byt
 	case strings.Contains(text, "order: hang"):
 		for { //nolint:staticcheck // a hang that nothing but SIGKILL ends
 		}
+	case strings.Contains(text, "order: die"):
+		os.Exit(9)
 	case strings.Contains(text, "order: panic"):
 		panic("on order")
 	case strings.Contains(text, "order: rubbish"):

@@ -128,23 +128,6 @@ func (s *server) pids() []int {
 	return pids
 }
 
-// processor gives the processor time that the service's process and its children have taken, in seconds. A child that has
-// ended counts with its parent.
-func (s *server) processor() float64 {
-	var ticks int64
-	for i, pid := range s.pids() {
-		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		_, rest, _ := strings.Cut(string(b), ") ")
-		// utime, stime, and those of children that were waited for.
-		f := strings.Fields(rest)
-		for j := 11; j < len(f) && (j < 13 || i == 0 && j < 15); j++ {
-			n, _ := strconv.ParseInt(f[j], 10, 64)
-			ticks += n
-		}
-	}
-	return float64(ticks) / 100
-}
-
 // resident gives the memory in use by the service's process and its children, in bytes: what they share counts once for
 // each.
 func (s *server) resident() int64 {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,8 @@ type measured struct {
 	// Processor has what all processes together took of a processor's time, by language: on a machine that others use too,
 	// it is what says how fast one core is.
 	Processor map[string]float64
+	// Whole is all of them in one stream, as an index sends them.
+	Whole whole
 	// Latency has the milliseconds of single calls for files of ordinary size.
 	Latency []float64
 }
@@ -44,6 +47,7 @@ func speed(ctx context.Context, o options) error {
 	}
 	bare, one, two := make(map[string][]float64), make(map[string][]float64), make(map[string][]float64)
 	spent := make(map[string][]float64)
+	var onOne, onTwo []whole
 	var latency []float64
 	for range o.rounds {
 		for _, s := range []struct {
@@ -58,13 +62,16 @@ func speed(ctx context.Context, o options) error {
 			for l, sec := range m.Seconds {
 				s.into[l] = append(s.into[l], sec)
 			}
-			for l, sec := range m.Processor {
-				if len(s.args) == 1 {
-					spent[l] = append(spent[l], sec)
+			switch {
+			case s.name == "bare":
+			case len(s.args) == 1:
+				for l, p := range m.Processor {
+					spent[l] = append(spent[l], p)
 				}
-			}
-			if len(s.args) == 1 {
 				latency = append(latency, m.Latency...)
+				onOne = append(onOne, m.Whole)
+			default:
+				onTwo = append(onTwo, m.Whole)
 			}
 		}
 	}
@@ -79,12 +86,31 @@ func speed(ctx context.Context, o options) error {
 	}
 	fmt.Printf("%-12s %6d %8.2f %10.2f %10.2f %7.2f %10.2f %7.2f %12.2f\n", "all", len(all(c)), size, size/bareSum, size/oneSum,
 		bareSum/oneSum, size/twoSum, oneSum/twoSum, bareSum/spentSum)
+	w, v := middle(onOne), middle(onTwo)
+	fmt.Printf("%-12s %6d %8.2f %10.2f %10.2f %7.2f %10.2f %7.2f %12.2f\n", "one stream", len(all(c)), size, size/bareSum, size/w.Seconds,
+		bareSum/w.Seconds, size/v.Seconds, w.Seconds/v.Seconds, bareSum/w.Taken.sum())
+	for i, w := range []whole{w, v} {
+		fmt.Printf("one stream, %d cores, processor time of a file: %s; idle %.1f %%\n",
+			i+1, w.Taken.of(len(all(c))), 100*(1-w.Taken.sum()/w.Seconds/float64(i+1)))
+	}
 	slices.Sort(latency)
 	if n := len(latency); n > 0 {
 		fmt.Printf("one file of less than %d lines, one call after another, one core: p50 %.2f ms, p95 %.2f ms, p99 %.2f ms (%d calls)\n",
 			ordinaryLines, latency[n/2], latency[n*95/100], latency[n*99/100], n)
 	}
 	return nil
+}
+
+// whole is one stream of the files of all languages: how long it took, and of that processor time of whom.
+type whole struct {
+	Seconds float64
+	Taken   parts
+}
+
+// middle gives the one that took the median of the time.
+func middle(w []whole) whole {
+	slices.SortFunc(w, func(a, b whole) int { return cmp.Compare(a.Seconds, b.Seconds) })
+	return w[len(w)/2]
 }
 
 func median(v []float64) float64 {
@@ -157,13 +183,19 @@ func step(ctx context.Context, name string, o options) error {
 		if _, err := analyze(ctx, client, c[l][:min(len(c[l]), 8)]); err != nil {
 			return err
 		}
-		before := cpu() + s.processor()
+		before := s.parts()
 		took, err := analyze(ctx, client, c[l])
 		if err != nil {
 			return err
 		}
-		m.Seconds[l], m.Processor[l] = took.Seconds(), cpu()+s.processor()-before
+		m.Seconds[l], m.Processor[l] = took.Seconds(), s.parts().minus(before).sum()
 	}
+	before := s.parts()
+	took, err := analyze(ctx, client, all(c))
+	if err != nil {
+		return err
+	}
+	m.Whole = whole{took.Seconds(), s.parts().minus(before)}
 	if len(processors) == 1 {
 		if m.Latency, err = latencies(ctx, client, all(c)); err != nil {
 			return err

@@ -1,4 +1,4 @@
-// Package child is the inside of a parser child: a loop that answers one request at a time over stdin and stdout, behind
+// Package child is the inside of a parser child: a loop that answers one request after the other over stdin and stdout, behind
 // walls that it puts up before it reads the first byte of anybody's code.
 //
 // It promises that what runs behind the walls can't open a file or a socket, start a program, touch another process, use
@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/openrabbit/openrabbit/parsersvc/internal/wire"
@@ -88,15 +89,39 @@ type Options struct {
 	Walls []string
 	// Limits decide when a child that has grown ends; zero means never.
 	Limits Limits
+	// Token reads a token, or gives 0 when there is none. nil means from TokenPipe.
+	Token func() byte
+}
+
+// TokenPipe is the descriptor that a child reads tokens from. It does not block.
+const TokenPipe = 3
+
+func readToken() byte {
+	var b [1]byte
+	for {
+		n, err := syscall.Read(TokenPipe, b[:])
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil || n == 0:
+			return 0
+		default:
+			return b[0]
+		}
+	}
 }
 
 // Serve answers requests until in ends, which is the good end.
 func Serve(in io.Reader, out io.Writer, h Handler, o Options) error {
+	if o.Token == nil {
+		o.Token = readToken
+	}
 	w := wire.NewWriter(out, wire.MaxAnswer)
 	if err := w.Write(wire.Hello, Greeting(o.Walls)); err != nil {
 		return err
 	}
 	r := wire.NewReader(in, wire.MaxRequest)
+	// inHand is a token whose request has not come yet: those before it were taken back.
+	var inHand byte
 	for {
 		f, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -105,7 +130,20 @@ func Serve(in io.Reader, out io.Writer, h Handler, o Options) error {
 		if err != nil {
 			return err
 		}
-		answer := respond(h, f)
+		req, err := wire.ParseRequest(f.Body)
+		if err != nil {
+			return err
+		}
+		if req.Token != 0 {
+			if inHand == 0 {
+				inHand = o.Token()
+			}
+			if inHand != req.Token {
+				continue
+			}
+			inHand = 0
+		}
+		answer := respond(h, f.Kind, req)
 		if answer.Kind == wire.Answer && o.Limits.Memory > 0 && peakMemory() > o.Limits.Memory/2 {
 			answer.Kind = wire.Last
 		}
@@ -119,18 +157,14 @@ func Serve(in io.Reader, out io.Writer, h Handler, o Options) error {
 }
 
 // respond answers one request. A panic of ours is this request's failure only.
-func respond(h Handler, f wire.Frame) (answer wire.Frame) {
+func respond(h Handler, kind wire.Kind, req wire.Request) (answer wire.Frame) {
 	defer func() {
 		if p := recover(); p != nil {
 			answer = failed(fmt.Errorf("panic: %v", p))
 		}
 	}()
-	limit, message, err := wire.ParseRequest(f.Body)
-	if err != nil {
-		return failed(err)
-	}
-	limitProcessor(limit)
-	body, err := h.Handle(f.Kind, limit, message)
+	limitProcessor(req.Limit)
+	body, err := h.Handle(kind, req.Limit, req.Message)
 	if err != nil {
 		return failed(err)
 	}

@@ -164,7 +164,7 @@ func openPrison(t *testing.T) *prison {
 
 func (p *prison) try(t *testing.T, what string, limit time.Duration) (wire.Frame, error) {
 	t.Helper()
-	err := wire.NewWriter(p.in, wire.MaxRequest).WriteRequest(wire.Analyze, limit, []byte(what))
+	err := wire.NewWriter(p.in, wire.MaxRequest).WriteRequest(wire.Analyze, wire.Request{Limit: limit, Message: []byte(what)})
 	if err != nil {
 		t.Fatal(err)
 	}

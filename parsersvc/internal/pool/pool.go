@@ -1,9 +1,13 @@
-// Package pool keeps parser children: it starts them before they are needed, gives each one request at a time, kills
-// the one that does not answer in time, and starts another in its place.
+// Package pool keeps parser children: it starts them before they are needed, gives them requests, kills the one that
+// does not answer in time, and starts another in its place.
 //
-// It promises that a request ends within its limit and a little more, whatever the child does; that a child which is
-// killed, crashes or lies costs only the request it had; that no more requests wait than the queue holds; and that no
-// child outlives the pool.
+// A child works on one request at a time. While all are busy, one more may lie in each child's pipe, so that the child
+// goes on without waiting for us. It is in nobody's hands there: a child that has nothing to do gets it, and so does
+// another when its child dies, because who has read its token has the request (see package wire).
+//
+// It promises that a request ends within its limit, counted from when a child begins it, and a little more, whatever the
+// child does; that a child which is killed, crashes or lies costs only the request it was working on; that requests are
+// begun in the order in which they came, but for those of a child that died; and that no child outlives the pool.
 package pool
 
 import (
@@ -98,25 +102,15 @@ type Pool struct {
 	cfg      Config
 	log      *slog.Logger
 	observer Observer
-	jobs     chan *job
-	stopped  chan struct{}
 	forker   *forker
-	alive    atomic.Int32
-	// busy is how many children have a request.
-	busy atomic.Int32
-	told atomic.Bool
-}
+	told     atomic.Bool
 
-// job is a request on its way. It is answered once, into a channel that holds the answer if nobody waits any more.
-type job struct {
-	ctx    context.Context
-	req    Request
-	answer chan result
-}
-
-type result struct {
-	body []byte
-	err  error
+	mu sync.Mutex
+	// waiting are the requests that no child has, the next one first.
+	waiting []*job
+	// desks are those of the children that answer.
+	desks   []*desk
+	stopped bool
 }
 
 // New gives a pool that does nothing before Run. log and observer are required.
@@ -125,8 +119,7 @@ func New(cfg Config, log *slog.Logger, observer Observer) (*Pool, error) {
 		return nil, errors.New("make parser pool: a command, a logger and an observer are required")
 	}
 	return &Pool{
-		cfg: cfg.withDefaults(), log: log, observer: observer,
-		jobs: make(chan *job), stopped: make(chan struct{}), forker: newForker(),
+		cfg: cfg.withDefaults(), log: log, observer: observer, forker: newForker(),
 	}, nil
 }
 
@@ -134,10 +127,24 @@ func New(cfg Config, log *slog.Logger, observer Observer) (*Pool, error) {
 func (p *Pool) Children() int { return p.cfg.Children }
 
 // Busy gives how many children have a request.
-func (p *Pool) Busy() int { return int(p.busy.Load()) }
+func (p *Pool) Busy() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, d := range p.desks {
+		if d.current != nil {
+			n++
+		}
+	}
+	return n
+}
 
 // Alive gives how many children answer.
-func (p *Pool) Alive() int { return int(p.alive.Load()) }
+func (p *Pool) Alive() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.desks)
+}
 
 // Run keeps the children until ctx ends, then kills them, and returns nil. Requests under way end with ErrStopped.
 func (p *Pool) Run(ctx context.Context) error {
@@ -146,35 +153,34 @@ func (p *Pool) Run(ctx context.Context) error {
 		workers.Go(func() { p.work(ctx) })
 	}
 	<-ctx.Done()
-	close(p.stopped)
+	p.stop()
 	workers.Wait()
 	p.forker.stop()
 	return nil
 }
 
-// Do sends a request to the next free child and waits for its answer. A request never goes on past ctx's deadline: the
-// child is killed there, as at the end of its limit. When ctx is cancelled, Do gives its error and the child finishes for
-// nobody, so that a caller who gives up costs no child.
-// A request never goes on past ctx's deadline: the child is killed there, as at the end of its limit.
+// Do has a request done by a child and waits for the answer. A request never goes on past ctx's deadline: the child is
+// killed there, as at the end of its limit. When ctx is cancelled, Do gives its error and the child finishes for nobody,
+// so that a caller who gives up costs no child.
 func (p *Pool) Do(ctx context.Context, req Request) ([]byte, error) {
 	if len(req.Message) > wire.MaxRequest/2 {
 		return nil, fmt.Errorf("ask parser child: %w", wire.ErrTooLarge)
 	}
-	j := &job{ctx: ctx, req: req, answer: make(chan result, 1)}
-	select {
-	case p.jobs <- j:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-p.stopped:
-		return nil, ErrStopped
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	j := &job{req: req, answer: make(chan result, 1)}
+	j.deadline, _ = ctx.Deadline()
+	if err := p.enter(j); err != nil {
+		return nil, err
 	}
 	select {
 	case r := <-j.answer:
 		return r.body, r.err
 	case <-ctx.Done():
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		// The worker sees the same deadline, and says that the child was killed at it.
+	if !p.leave(j) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		// The child is killed at the same deadline, and that is said.
 		timer := time.NewTimer(lastWord)
 		defer timer.Stop()
 		select {
@@ -187,8 +193,8 @@ func (p *Pool) Do(ctx context.Context, req Request) ([]byte, error) {
 }
 
 const (
-	// killMargin is how long before its caller's deadline a child is killed, and lastWord how long after it the worker
-	// has to say so. A server keeps more than that back.
+	// killMargin is how long before its caller's deadline a child is killed, and lastWord how long after it that may be
+	// said. A server keeps more than that back.
 	killMargin = 10 * time.Millisecond
 	lastWord   = 30 * time.Millisecond
 )
@@ -209,7 +215,7 @@ func (p *Pool) work(ctx context.Context) {
 				return
 			}
 			p.log.Error("parser child did not start", "error", err, "pause", pause)
-			if p.alive.Load() == 0 && p.told.Swap(false) {
+			if p.Alive() == 0 && p.told.Swap(false) {
 				p.observer.Serving(false)
 			}
 			if !sleep(ctx, pause) {
@@ -219,10 +225,12 @@ func (p *Pool) work(ctx context.Context) {
 			continue
 		}
 		pause = firstPause
-		p.count(1)
-		reason := p.serve(ctx, proc)
-		p.count(-1)
-		proc.end()
+		unwatch := context.AfterFunc(ctx, proc.kill)
+		reason := p.serve(proc)
+		unwatch()
+		if ctx.Err() != nil {
+			reason = Stopped
+		}
 		p.observer.ChildEnded(reason)
 	}
 }
@@ -237,51 +245,6 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-timer.C:
 		return true
 	}
-}
-
-// count keeps the number of children that answer. The first is news. That there is none for the moment in which one
-// takes another's place is not: that is told when the other does not start.
-func (p *Pool) count(n int32) {
-	if p.alive.Add(n) > 0 && !p.told.Swap(true) {
-		p.observer.Serving(true)
-	}
-}
-
-// serve gives requests to a child until it must be replaced, and says why.
-func (p *Pool) serve(ctx context.Context, proc *process) Reason {
-	for range p.cfg.RequestsPerChild {
-		select {
-		case <-ctx.Done():
-			return Stopped
-		case <-proc.done:
-			// It ended without being asked anything.
-			p.log.Warn("parser child ended by itself", "detail", proc.detail())
-			return Crashed
-		case j := <-p.jobs:
-			if err := j.ctx.Err(); err != nil {
-				j.answer <- result{err: err}
-				continue
-			}
-			if deadline, ok := j.ctx.Deadline(); ok {
-				j.req.Limit = min(j.req.Limit, time.Until(deadline)-killMargin)
-			}
-			if j.req.Limit <= 0 {
-				j.answer <- result{err: context.DeadlineExceeded}
-				continue
-			}
-			p.busy.Add(1)
-			body, reason, err := proc.ask(ctx, j.req)
-			p.busy.Add(-1)
-			if ctx.Err() != nil && reason != "" {
-				err, reason = ErrStopped, Stopped
-			}
-			j.answer <- result{body, err}
-			if reason != "" {
-				return reason
-			}
-		}
-	}
-	return Recycled
 }
 
 // start gives a child that has said hello.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -28,13 +29,19 @@ const (
 	markerMute = "pool-test-mute"
 	markerRude = "pool-test-rude"
 	markerDead = "pool-test-dead"
+	// markerGrown is a good child that has grown too much after each request.
+	markerGrown = "pool-test-grown"
 )
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
-		case markerGood:
-			if err := child.Serve(os.Stdin, os.Stdout, puppet{}, child.Options{Walls: []string{"none"}}); err != nil {
+		case markerGood, markerGrown:
+			o := child.Options{Walls: []string{"none"}}
+			if os.Args[1] == markerGrown {
+				o.Limits.Memory = 1
+			}
+			if err := child.Serve(os.Stdin, os.Stdout, puppet{}, o); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
 			}
@@ -62,9 +69,12 @@ func TestMain(m *testing.M) {
 // puppet does what the message says.
 type puppet struct{}
 
-func (puppet) Handle(_ wire.Kind, limit time.Duration, message []byte) ([]byte, error) {
+func (p puppet) Handle(kind wire.Kind, limit time.Duration, message []byte) ([]byte, error) {
 	order, rest, _ := strings.Cut(string(message), " ")
 	switch order {
+	case "nap-then":
+		<-time.After(200 * time.Millisecond)
+		return p.Handle(kind, limit, []byte(rest))
 	case "echo":
 		return []byte(rest), nil
 	case "limit":
@@ -133,6 +143,13 @@ func (w *watcher) count(r Reason) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.ended[r]
+}
+
+// all gives what count does, of every reason.
+func (w *watcher) all() map[Reason]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.ended)
 }
 
 // startPool runs a pool of puppets until the test ends.
@@ -242,7 +259,7 @@ func TestMisbehaviourCostsOneRequest(t *testing.T) {
 				t.Error("the same child goes on")
 			}
 			if w.count(c.reason) != 1 {
-				t.Errorf("ended: %v", w.ended)
+				t.Errorf("ended: %v", w.all())
 			}
 		})
 	}
@@ -328,7 +345,7 @@ func TestCallersDeadlineIsTheChilds(t *testing.T) {
 	}
 	mustOrder(t, p, "echo")
 	if w.count(TimedOut) != 1 {
-		t.Errorf("ended: %v", w.ended)
+		t.Errorf("ended: %v", w.all())
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/openrabbit/openrabbit/parsersvc/internal/child"
@@ -23,6 +24,10 @@ type process struct {
 	writer *wire.Writer
 	frames *wire.Reader
 	stderr *tail
+	// tokens is the end of the pipe of tokens that is written, takable the one that is read, which the child has too;
+	// taken is its descriptor.
+	tokens, takable *os.File
+	taken           int
 	// done is closed when the process has ended; state says how from then on.
 	done  chan struct{}
 	state *os.ProcessState
@@ -44,25 +49,40 @@ func newProcess(command []string) (*process, error) {
 	// A grandchild can't keep us waiting for stderr's end: there are none, and this bounds it if there were.
 	cmd.WaitDelay = time.Second
 
-	childIn, in, err := os.Pipe()
+	var files []*os.File
+	pipe := func() (read, write *os.File, err error) {
+		if read, write, err = os.Pipe(); err == nil {
+			files = append(files, read, write)
+		}
+		return read, write, err
+	}
+	childIn, in, err1 := pipe()
+	out, childOut, err2 := pipe()
+	takable, tokens, err3 := pipe()
+	err := errors.Join(err1, err2, err3)
+	if err == nil {
+		cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = childIn, childOut, []*os.File{takable}
+		err = cmd.Start()
+	}
 	if err != nil {
+		for _, f := range files {
+			_ = f.Close()
+		}
 		return nil, err
 	}
-	out, childOut, err := os.Pipe()
-	if err != nil {
-		return nil, errors.Join(err, childIn.Close(), in.Close())
-	}
-	cmd.Stdin, cmd.Stdout = childIn, childOut
-	err = cmd.Start()
 	// The child has its own; ours would keep the pipe open after its end.
 	_, _ = childIn.Close(), childOut.Close()
-	if err != nil {
-		return nil, errors.Join(err, in.Close(), out.Close())
-	}
 	preferForKilling(cmd.Process.Pid)
 	widen(in)
 	widen(out)
-	p := &process{cmd: cmd, in: in, out: out, writer: wire.NewWriter(in, wire.MaxRequest), frames: wire.NewReader(out, wire.MaxAnswer), stderr: stderr, done: make(chan struct{})}
+	p := &process{
+		cmd: cmd, in: in, out: out, writer: wire.NewWriter(in, wire.MaxRequest), frames: wire.NewReader(out, wire.MaxAnswer), stderr: stderr,
+		tokens: tokens, takable: takable, taken: int(takable.Fd()), done: make(chan struct{}),
+	}
+	// Who finds no token does not wait for one. That is the pipe's, so it holds for the child too.
+	if err := syscall.SetNonblock(p.taken, true); err != nil {
+		p.kill()
+	}
 	go func() {
 		// How it ended is in the state; the error says the same.
 		_ = cmd.Wait()
@@ -74,9 +94,11 @@ func newProcess(command []string) (*process, error) {
 
 // greet waits for a child's first frame.
 func (p *process) greet(ctx context.Context, timeout time.Duration) ([]string, error) {
-	stop := p.killAfter(ctx, timeout)
+	timer := time.AfterFunc(timeout, p.kill)
+	unwatch := context.AfterFunc(ctx, p.kill)
 	f, err := p.frames.Read()
-	if stop() {
+	unwatch()
+	if !timer.Stop() {
 		return nil, fmt.Errorf("child said nothing for %s", timeout)
 	}
 	switch {
@@ -89,56 +111,33 @@ func (p *process) greet(ctx context.Context, timeout time.Duration) ([]string, e
 	return child.ParseGreeting(f.Body)
 }
 
-// ask sends a request and reads the answer. A reason says that the child is of no use any more.
-func (p *process) ask(ctx context.Context, req Request) ([]byte, Reason, error) {
-	stop := p.killAfter(ctx, req.Limit)
-	f, err := p.exchange(req)
-	if stop() {
-		return nil, TimedOut, &Killed{TimedOut, "no answer within " + req.Limit.Round(time.Millisecond).String(), req.Limit}
-	}
-	if err != nil {
-		p.end()
-		return nil, Crashed, &Killed{Crashed, p.detail(), req.Limit}
-	}
-	switch f.Kind {
-	case wire.Answer:
-		return f.Body, "", nil
-	case wire.Last:
-		return f.Body, Grown, nil
-	case wire.Failed:
-		return nil, "", &Failed{Detail: strings.ToValidUTF8(string(f.Body[:min(len(f.Body), 300)]), "")}
-	default:
-		return nil, Crashed, &Killed{Crashed, fmt.Sprintf("it answered with a frame of kind %d", f.Kind), req.Limit}
+// send writes a request. The child may be dead already, or not read; who reads its answers hears of that.
+func (p *process) send(kind wire.Kind, r wire.Request) { _ = p.writer.WriteRequest(kind, r) }
+
+// putToken makes a request that will be sent the child's, or ours, whoever takes the token first.
+func (p *process) putToken(token byte) bool {
+	n, err := p.tokens.Write([]byte{token})
+	return n == 1 && err == nil
+}
+
+// takeTokens takes those that the child has not.
+func (p *process) takeTokens() []byte {
+	var b [8]byte
+	for {
+		n, err := syscall.Read(p.taken, b[:])
+		if !errors.Is(err, syscall.EINTR) {
+			return b[:max(n, 0)]
+		}
 	}
 }
 
-func (p *process) exchange(req Request) (wire.Frame, error) {
-	// The child may be dead already; the read says so better than the write.
-	writeErr := p.writer.WriteRequest(req.Kind, req.Limit, req.Message)
-	f, err := p.frames.Read()
-	return f, errors.Join(writeErr, err)
-}
-
-// killAfter kills the child when the limit is over or ctx ends, so that whoever reads its pipe wakes. The function it
-// gives takes that back, and says whether it is too late for that because the limit was over.
-func (p *process) killAfter(ctx context.Context, limit time.Duration) (stop func() (late bool)) {
-	kill := func() {
-		p.kill()
-		// Something that the child left behind could hold the pipe's other end.
-		_ = p.out.SetDeadline(time.Now().Add(killGrace))
-		_ = p.in.SetDeadline(time.Now().Add(killGrace))
-	}
-	timer := time.AfterFunc(limit, kill)
-	unwatch := context.AfterFunc(ctx, kill)
-	return func() bool {
-		unwatch()
-		return !timer.Stop()
-	}
-}
-
+// kill ends the child, so that whoever reads its pipe wakes.
 func (p *process) kill() {
 	// An error means that it has ended.
 	_ = p.cmd.Process.Kill()
+	// Something that the child left behind could hold the pipe's other end.
+	_ = p.out.SetDeadline(time.Now().Add(killGrace))
+	_ = p.in.SetDeadline(time.Now().Add(killGrace))
 }
 
 // end kills the child if it lives and waits until it is gone.
@@ -152,7 +151,7 @@ func (p *process) end() {
 	case <-timer.C:
 		// A process that SIGKILL does not end hangs in the kernel; it has nothing of ours.
 	}
-	_ = p.out.Close()
+	_, _, _ = p.out.Close(), p.tokens.Close(), p.takable.Close()
 }
 
 // detail says how a child ended, in words without anything of what it read.

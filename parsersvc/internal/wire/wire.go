@@ -1,4 +1,8 @@
-// Package wire is the protocol between parsersvc and its children: frames over a pipe, one request, one answer.
+// Package wire is the protocol between parsersvc and its children: frames over a pipe, answers in the order of the
+// requests. A request may be sent before the one in front of it is answered. Such a request has a token, a byte that is
+// put into a second pipe of which both sides hold the end that is read: whoever reads the token has the request. The
+// child reads it when it begins, the parent when it takes the request back; a child that finds none leaves the request
+// out and answers nothing.
 //
 // A frame is a length of four bytes (big-endian, of what follows), one byte that says what it is, and a body. It
 // promises that a length is compared with a limit before anything is allocated for it, and that memory grows with the
@@ -21,7 +25,7 @@ type Kind byte
 const (
 	// Hello is a child's first frame; the body is its protocol version and what walls it has.
 	Hello Kind = 1
-	// Analyze and Check are requests; the body is a limit of time and a message of the parser's contract.
+	// Analyze and Check are requests; the body is a limit of time, a token and a message of the parser's contract.
 	Analyze Kind = 2
 	Check   Kind = 3
 	// Answer is the answer; the body is a message of the parser's contract. Last is one too, and the child ends after
@@ -34,7 +38,7 @@ const (
 )
 
 // Version is that of this protocol. Parent and child are the same binary, so it only guards against mixing them up.
-const Version = 1
+const Version = 2
 
 // Limits on the body of a frame, in bytes.
 const (
@@ -146,17 +150,33 @@ func readGrowing(r io.Reader, n int) ([]byte, error) {
 	return body, nil
 }
 
-// WriteRequest sends a request: the body is a limit of time, and a message.
-func (w *Writer) WriteRequest(kind Kind, limit time.Duration, message []byte) error {
-	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], uint32(min(max(limit.Milliseconds(), 1), 1<<31)))
-	return w.Write(kind, b[:], message)
+// Request is the body of a request.
+type Request struct {
+	// Limit is how long the child may take, in whole milliseconds, of which it has one at least.
+	Limit time.Duration
+	// Token is what the child must read before it begins; 0 is none.
+	Token byte
+	// Message is one of the parser's contract.
+	Message []byte
+}
+
+// requestHead is the limit and the token.
+const requestHead = 5
+
+// WriteRequest sends a request.
+func (w *Writer) WriteRequest(kind Kind, r Request) error {
+	var b [requestHead]byte
+	binary.BigEndian.PutUint32(b[:], uint32(min(max(r.Limit.Milliseconds(), 1), 1<<31)))
+	b[requestHead-1] = r.Token
+	return w.Write(kind, b[:], r.Message)
 }
 
 // ParseRequest takes the body of a request apart.
-func ParseRequest(body []byte) (limit time.Duration, message []byte, err error) {
-	if len(body) < 4 {
-		return 0, nil, errors.New("request has no limit of time")
+func ParseRequest(body []byte) (Request, error) {
+	if len(body) < requestHead {
+		return Request{}, errors.New("request has no limit of time")
 	}
-	return time.Duration(binary.BigEndian.Uint32(body)) * time.Millisecond, body[4:], nil
+	return Request{
+		Limit: time.Duration(binary.BigEndian.Uint32(body)) * time.Millisecond, Token: body[requestHead-1], Message: body[requestHead:],
+	}, nil
 }

@@ -73,26 +73,26 @@ func (m *meter) Read(p []byte) (int, error) {
 
 func TestRequest(t *testing.T) {
 	t.Parallel()
-	request := func(limit time.Duration, message []byte) []byte {
+	through := func(r Request) (Request, error) {
 		var pipe bytes.Buffer
-		if err := NewWriter(&pipe, MaxRequest).WriteRequest(Analyze, limit, message); err != nil {
+		if err := NewWriter(&pipe, MaxRequest).WriteRequest(Analyze, r); err != nil {
 			t.Fatal(err)
 		}
 		f, err := NewReader(&pipe, MaxRequest).Read()
 		if err != nil || f.Kind != Analyze {
 			t.Fatal(f.Kind, err)
 		}
-		return f.Body
+		return ParseRequest(f.Body)
 	}
-	limit, message, err := ParseRequest(request(1500*time.Millisecond, []byte("x")))
-	if err != nil || limit != 1500*time.Millisecond || string(message) != "x" {
-		t.Errorf("%v %q %v", limit, message, err)
+	r, err := through(Request{Limit: 1500 * time.Millisecond, Token: 255, Message: []byte("x")})
+	if err != nil || r.Limit != 1500*time.Millisecond || r.Token != 255 || string(r.Message) != "x" {
+		t.Errorf("%+v %v", r, err)
 	}
-	if _, _, err := ParseRequest([]byte{1, 2}); err == nil {
+	if _, err := ParseRequest([]byte{1, 2, 3, 4}); err == nil {
 		t.Error("a short request is taken")
 	}
-	if limit, _, err := ParseRequest(request(-1, nil)); err != nil || limit != time.Millisecond {
-		t.Errorf("no time: %v %v", limit, err)
+	if r, err := through(Request{Limit: -1}); err != nil || r.Limit != time.Millisecond || r.Token != 0 || len(r.Message) != 0 {
+		t.Errorf("no time: %+v %v", r, err)
 	}
 }
 
