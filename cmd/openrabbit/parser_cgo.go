@@ -34,7 +34,7 @@ func parser(ctx context.Context, _ []string) error {
 	if err := env.Err(); err != nil {
 		return err
 	}
-	service, err := parsersvc.New(cfg, parsersvc.Deps{Log: log, Registry: registry})
+	service, err := parsersvc.New(parsersvc.OwnProcess(cfg), parsersvc.Deps{Log: log, Registry: registry})
 	if err != nil {
 		return err
 	}

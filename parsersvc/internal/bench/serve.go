@@ -44,9 +44,9 @@ func serve(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	service, err := parsersvc.New(parsersvc.Config{
+	service, err := parsersvc.New(parsersvc.OwnProcess(parsersvc.Config{
 		Addr: "127.0.0.1:0", AdminAddr: parsersvc.AdminOff, Children: children,
-	}, parsersvc.Deps{Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Registry: prometheus.NewRegistry()})
+	}), parsersvc.Deps{Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Registry: prometheus.NewRegistry()})
 	if err != nil {
 		return err
 	}
