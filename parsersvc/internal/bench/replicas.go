@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
+	"github.com/openrabbit/openrabbit/internal/pbconv"
 )
 
 const (
@@ -71,15 +72,15 @@ func ordinaryFiles(files []file) []file {
 	return out
 }
 
-// load is what came of many calls.
-type load struct {
+// made is what came of many calls.
+type made struct {
 	rate, own float64
 	mu        sync.Mutex
 	by        map[string]int
 	failed    atomic.Int64
 }
 
-func (l *load) shares() string {
+func (l *made) shares() string {
 	var out []string
 	total := 0
 	for _, n := range l.by {
@@ -92,7 +93,7 @@ func (l *load) shares() string {
 }
 
 // through has files analysed by so many replicas for a while.
-func through(ctx context.Context, files []file, n int) (*load, error) {
+func through(ctx context.Context, files []file, n int) (*made, error) {
 	var addresses []string
 	for i := range n {
 		s, err := start(ctx, 1, i)
@@ -107,9 +108,13 @@ func through(ctx context.Context, files []file, n int) (*load, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	streams(ctx, client, files, 300, n*streamsPerReplica)
+	requests, err := written(files)
+	if err != nil {
+		return nil, err
+	}
+	streams(ctx, client, requests, 300, n*streamsPerReplica)
 	before, begun := cpu(), time.Now()
-	l := streams(ctx, client, files, loadFiles, n*streamsPerReplica)
+	l := streams(ctx, client, requests, loadFiles, n*streamsPerReplica)
 	took := time.Since(begun).Seconds()
 	l.rate, l.own = loadFiles/took, (cpu()-before)/took
 	if f := l.failed.Load(); f > 0 {
@@ -119,8 +124,8 @@ func through(ctx context.Context, files []file, n int) (*load, error) {
 }
 
 // streams sends n files in streams of several callers.
-func streams(ctx context.Context, client parserv1.ParserServiceClient, files []file, n, callers int) *load {
-	l := &load{by: make(map[string]int)}
+func streams(ctx context.Context, client parserv1.ParserServiceClient, requests [][]byte, n, callers int) *made {
+	l, checker := &made{by: make(map[string]int)}, pbconv.NewChecker()
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for range callers {
@@ -130,12 +135,12 @@ func streams(ctx context.Context, client parserv1.ParserServiceClient, files []f
 				if first >= n {
 					return
 				}
-				some := make([]file, min(streamFiles, n-first))
+				some := make([][]byte, min(streamFiles, n-first))
 				for i := range some {
-					some[i] = files[(first+i)%len(files)]
+					some[i] = requests[(first+i)%len(requests)]
 				}
 				var p peer.Peer
-				if _, err := analyze(ctx, client, some, grpc.Peer(&p)); err != nil {
+				if err := load(ctx, client, some, checker, grpc.Peer(&p)); err != nil {
 					fmt.Println("failed:", err)
 					l.failed.Add(1)
 					continue
@@ -149,7 +154,7 @@ func streams(ctx context.Context, client parserv1.ParserServiceClient, files []f
 }
 
 // took counts what a replica did.
-func (l *load) took(p *peer.Peer, n int) {
+func (l *made) took(p *peer.Peer, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a, ok := p.Addr.(*net.TCPAddr); ok {
@@ -158,8 +163,8 @@ func (l *load) took(p *peer.Peer, n int) {
 }
 
 // calls makes so many calls from several callers. half is called once when half of them are made.
-func calls(ctx context.Context, client parserv1.ParserServiceClient, files []file, n, callers int, half func()) *load {
-	l := &load{by: make(map[string]int)}
+func calls(ctx context.Context, client parserv1.ParserServiceClient, files []file, n, callers int, half func()) *made {
+	l := &made{by: make(map[string]int)}
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for range callers {

@@ -6,9 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -16,12 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/grpc"
-
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
-	"github.com/openrabbit/openrabbit/internal/pbconv"
-	"github.com/openrabbit/openrabbit/internal/rpc"
-	"github.com/openrabbit/openrabbit/internal/syntax"
 )
 
 // measured is what one step measured, by language.
@@ -202,49 +195,6 @@ func step(ctx context.Context, name string, o options) error {
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(m)
-}
-
-// analyze sends files through one stream and reads all answers. An answer that is not of a parsed file is an error.
-func analyze(ctx context.Context, client parserv1.ParserServiceClient, files []file, options ...grpc.CallOption) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	begun := time.Now()
-	stream, err := client.AnalyzeFiles(ctx, append(options, rpc.ReadsRaw())...)
-	if err != nil {
-		return 0, err
-	}
-	go func() {
-		for i, f := range files {
-			if stream.Send(&parserv1.AnalyzeFilesRequest{Id: uint64(i), File: &parserv1.File{Path: f.path, Content: f.content}}) != nil {
-				return
-			}
-		}
-		_ = stream.CloseSend()
-	}()
-	answers := 0
-	for {
-		// As the orchestrator reads it.
-		var raw rpc.Raw
-		err := stream.RecvMsg(&raw)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
-		_, a, err := pbconv.ReadAnalysis(raw.Bytes)
-		if err != nil {
-			return 0, err
-		}
-		if f := &a.Facts; f.Status != syntax.StatusOK && f.Status != syntax.StatusPartial {
-			fmt.Fprintf(os.Stderr, "%s: %s %s\n", f.Path, f.Status, f.Detail)
-		}
-		answers++
-	}
-	if answers != len(files) {
-		return 0, fmt.Errorf("%d answers to %d files", answers, len(files))
-	}
-	return time.Since(begun), nil
 }
 
 // latencies calls Outline for files of ordinary size, one after the other.

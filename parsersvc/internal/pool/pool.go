@@ -1,5 +1,5 @@
 // Package pool keeps parser children: it starts them before they are needed, gives them requests, kills the one that
-// does not answer in time, and starts another in its place.
+// does not answer in time, and puts another in its place, which is ready.
 //
 // A child works on one request at a time. While all are busy, one more may lie in each child's pipe, so that the child
 // goes on without waiting for us. It is in nobody's hands there: a child that has nothing to do gets it, and so does
@@ -104,6 +104,12 @@ type Pool struct {
 	observer Observer
 	forker   *forker
 	told     atomic.Bool
+	// spares has a child that is ready to take another's place; it is started when the first child has begun.
+	spares chan *process
+	begun  chan struct{}
+	once   sync.Once
+	// ending are children that are being ended.
+	ending sync.WaitGroup
 
 	mu sync.Mutex
 	// waiting are the requests that no child has, the next one first.
@@ -120,6 +126,7 @@ func New(cfg Config, log *slog.Logger, observer Observer) (*Pool, error) {
 	}
 	return &Pool{
 		cfg: cfg.withDefaults(), log: log, observer: observer, forker: newForker(),
+		spares: make(chan *process), begun: make(chan struct{}),
 	}, nil
 }
 
@@ -149,12 +156,14 @@ func (p *Pool) Alive() int {
 // Run keeps the children until ctx ends, then kills them, and returns nil. Requests under way end with ErrStopped.
 func (p *Pool) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
+	workers.Go(func() { p.keepSpare(ctx) })
 	for range p.cfg.Children {
 		workers.Go(func() { p.work(ctx) })
 	}
 	<-ctx.Done()
 	p.stop()
 	workers.Wait()
+	p.ending.Wait()
 	p.forker.stop()
 	return nil
 }
@@ -198,66 +207,3 @@ const (
 	killMargin = 10 * time.Millisecond
 	lastWord   = 30 * time.Millisecond
 )
-
-// Pauses between attempts to start a child that does not start.
-const (
-	firstPause = 50 * time.Millisecond
-	lastPause  = 5 * time.Second
-)
-
-// work keeps one child after the other until ctx ends.
-func (p *Pool) work(ctx context.Context) {
-	pause := firstPause
-	for ctx.Err() == nil {
-		proc, err := p.start(ctx)
-		if err != nil {
-			if ctx.Err() != nil {
-				return
-			}
-			p.log.Error("parser child did not start", "error", err, "pause", pause)
-			if p.Alive() == 0 && p.told.Swap(false) {
-				p.observer.Serving(false)
-			}
-			if !sleep(ctx, pause) {
-				return
-			}
-			pause = min(2*pause, lastPause)
-			continue
-		}
-		pause = firstPause
-		unwatch := context.AfterFunc(ctx, proc.kill)
-		reason := p.serve(proc)
-		unwatch()
-		if ctx.Err() != nil {
-			reason = Stopped
-		}
-		p.observer.ChildEnded(reason)
-	}
-}
-
-// sleep waits, or gives false when ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
-// start gives a child that has said hello.
-func (p *Pool) start(ctx context.Context) (*process, error) {
-	proc, err := p.forker.start(p.cfg.Command)
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", p.cfg.Command[0], err)
-	}
-	walls, err := proc.greet(ctx, p.cfg.StartTimeout)
-	if err != nil {
-		proc.end()
-		return nil, err
-	}
-	p.log.Debug("parser child started", "walls", walls)
-	return proc, nil
-}

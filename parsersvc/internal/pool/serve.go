@@ -155,18 +155,17 @@ func (p *Pool) sit(d *desk) {
 	if !p.told.Swap(true) {
 		p.observer.Serving(true)
 	}
+	p.once.Do(func() { close(p.begun) })
 	p.deliver(full)
 }
 
 // take does what an answer, or a child's end, asks for. A reason says that the child is of no use any more.
 func (p *Pool) take(d *desk, f wire.Frame, err error) Reason {
 	p.mu.Lock()
-	j, stopped := d.current, p.stopped
+	j := d.current
 	if j == nil {
 		// It was asked nothing.
-		if detail := p.loseLocked(d, Crashed, ""); !stopped {
-			p.log.Warn("parser child ended by itself", "detail", detail)
-		}
+		p.loseLocked(d, Crashed, "")
 		return Crashed
 	}
 	if !d.alarm.Stop() {
@@ -206,9 +205,9 @@ func read(f wire.Frame) (result, bool) {
 	}
 }
 
-// loseLocked ends a child and closes its desk. Who was being worked on is told why, in these words or those of the child's
-// end, which it gives; who was not begun is first in line again. It is called with the lock, and lets it go.
-func (p *Pool) loseLocked(d *desk, reason Reason, detail string) string {
+// loseLocked closes a child's desk and has the child ended. Who was being worked on is told why, in these words or
+// those of the child's end; who was not begun is first in line again. It is called with the lock, and lets it go.
+func (p *Pool) loseLocked(d *desk, reason Reason, detail string) {
 	p.desks = slices.DeleteFunc(p.desks, func(o *desk) bool { return o == d })
 	begun, back := d.close()
 	if p.stopped {
@@ -220,28 +219,24 @@ func (p *Pool) loseLocked(d *desk, reason Reason, detail string) string {
 	p.waiting = slices.Concat(back, p.waiting)
 	full, stopped := p.handOut(), p.stopped
 	p.mu.Unlock()
-	p.deliver(full)
-	known := detail != ""
-	if known {
-		tell(begun, reason, detail, d.limit, stopped)
-	}
-	d.proc.end()
-	if !known {
-		detail = d.proc.detail()
-		tell(begun, reason, detail, d.limit, stopped)
-	}
-	return detail
-}
-
-// tell tells who was being worked on, if anyone, what became of its child.
-func tell(j *job, reason Reason, detail string, limit time.Duration, stopped bool) {
-	switch {
-	case j == nil:
-	case stopped:
-		j.answer <- result{err: ErrStopped}
-	default:
-		j.answer <- result{err: &Killed{reason, detail, limit}}
-	}
+	// A process with much memory takes a while to be gone. Its place is not kept empty for that.
+	p.ending.Go(func() {
+		p.deliver(full)
+		if detail == "" {
+			d.proc.end()
+			detail = d.proc.detail()
+		}
+		switch {
+		case begun == nil && reason == Crashed && !stopped:
+			p.log.Warn("parser child ended by itself", "detail", detail)
+		case begun == nil:
+		case stopped:
+			begun.answer <- result{err: ErrStopped}
+		default:
+			begun.answer <- result{err: &Killed{reason, detail, d.limit}}
+		}
+		d.proc.end()
+	})
 }
 
 // stop ends all children, and tells those who wait.
