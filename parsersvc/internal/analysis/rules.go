@@ -47,6 +47,8 @@ type question struct {
 	parent *syntax.Symbol
 	// exported and private are marks in the syntax on the definition itself, or on the section of its type.
 	exported, private bool
+	// local: it is declared in a function that makes objects.
+	local bool
 	// decorators gives the texts of the decorators in front of it.
 	decorators func() []string
 }
@@ -82,7 +84,7 @@ func exportedByModifier(q question) bool {
 // exportedByStatement is JavaScript's: an export says so, and a member is as visible as its class unless it is private.
 func exportedByStatement(q question) bool {
 	switch {
-	case q.private || strings.HasPrefix(q.symbol.Name, "#"):
+	case q.private || q.local || strings.HasPrefix(q.symbol.Name, "#"):
 		return false
 	case q.exported:
 		// An export inside a namespace is as visible as the namespace.
