@@ -22,6 +22,8 @@ type definition struct {
 	// value is the function that it names, or is made of when wrapped.
 	value   span
 	wrapped bool
+	// recovered is where the first line ends of one that the grammar could not read; 0 for any other.
+	recovered uint32
 	// elsewhere: it counts only where no other definition has its name.
 	elsewhere bool
 	// parameters is the list, or single the only parameter of a definition without a list.
@@ -290,7 +292,12 @@ func (g *gathered) widen(content []byte) {
 			d.outer.start = dec.start
 		}
 	}
-	slices.SortStableFunc(g.definitions, func(a, b definition) int {
+	sortNested(g.definitions)
+}
+
+// sortNested sorts definitions so that a parent comes before its children.
+func sortNested(all []definition) {
+	slices.SortStableFunc(all, func(a, b definition) int {
 		return cmp.Or(
 			cmp.Compare(a.outer.start, b.outer.start),
 			cmp.Compare(b.outer.end, a.outer.end),

@@ -37,6 +37,14 @@ type rules struct {
 	dropBlank bool
 	// indentation is syntax.
 	indentation bool
+	// borrowed: the grammar is that of another language. What it refuses may be right, and what it makes of the text between
+	// the definitions may be wrong, so only these are told.
+	borrowed bool
+	// headers are how definitions begin where the grammar could not read them; nil when only it can tell.
+	headers func() []header
+	// codeEnds begins a line of such text after which there is no code, codeBegins one after which there is again; empty
+	// where all is code.
+	codeEnds, codeBegins string
 }
 
 // question is what a rule is asked about.

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/openrabbit/openrabbit/internal/syntax"
+	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 )
 
 // Limits on what one file may give.
@@ -51,8 +52,9 @@ type builder struct {
 }
 
 // build gives the symbols in the order of the text, a parent before its children.
-func (b *builder) build() {
+func (b *builder) build(nodes []grammar.Node) {
 	b.g.widen(b.text.content)
+	b.recoverHeaders(nodes)
 	b.docs = newDocs(b.g.comments, b.text)
 	b.places = slices.Sorted(maps.Keys(b.g.constructorPlaces))
 	type variable struct {
