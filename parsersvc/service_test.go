@@ -178,7 +178,7 @@ func TestListLanguages(t *testing.T) {
 			t.Errorf("%s has no extension", l.GetName())
 		}
 	}
-	if got := strings.Join(names, " "); got != "bash c cpp csharp css dockerfile go hcl html java javascript kotlin php proto python ruby rust scala sql swift tsx typescript yaml" {
+	if got := strings.Join(names, " "); got != "bash c cpp csharp css cython dockerfile go hcl html java javascript kotlin php proto python ruby rust scala sql swift tsx typescript yaml" {
 		t.Errorf("languages %s", got)
 	}
 }

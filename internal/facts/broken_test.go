@@ -13,7 +13,8 @@ import (
 )
 
 // outline reads a file's names from notes at the ends of its lines, where a grammar would: "def NAME MIN MAX [CONTAINER]",
-// "call NAME ARGS [RECEIVER]", "use NAME", "import MODULE [NAME or NAME:LOCAL]", "type NAME", "parent NAME".
+// "call NAME ARGS [RECEIVER]", "use NAME", "import MODULE [NAME or NAME:LOCAL]", "type NAME", "parent NAME", "maker NAME MIN MAX"
+// for a function that is a class, "local NAME MIN MAX" for a function in the definition before it.
 func outline(language, text string) *syntax.Facts {
 	f := &syntax.Facts{Status: syntax.StatusOK, Language: language}
 	fn := -1
@@ -33,6 +34,13 @@ func outline(language, text string) *syntax.Facts {
 					s.Container, s.Kind = w[4], syntax.Method
 				}
 				fn = len(f.Symbols)
+				f.Symbols = append(f.Symbols, s)
+			case "maker", "local":
+				s := syntax.Symbol{Name: w[1], Kind: syntax.Class, Range: syntax.Range{StartLine: i + 1, EndLine: i + 6}, NameRange: at, Parent: -1, Exported: true}
+				fmt.Sscan(w[2]+" "+w[3], &s.MinArguments, &s.MaxArguments)
+				if w[0] == "local" {
+					s.Kind, s.Parent, s.Exported = syntax.Function, len(f.Symbols)-1, false
+				}
 				f.Symbols = append(f.Symbols, s)
 			case "type":
 				f.Symbols = append(f.Symbols, syntax.Symbol{Name: w[1], Kind: syntax.Class, Range: syntax.Range{StartLine: i + 1, EndLine: i + 20}, NameRange: at, Parent: -1, Exported: true, MinArguments: -1, MaxArguments: -1})
@@ -125,6 +133,10 @@ func TestBroken(t *testing.T) {
 		{name: "through a module that exports it again", path: "m/a.ts", old: "x ## def f 1 1", now: "x ## def f 2 2", others: files{"m/index.ts": "export * ## import m/a.ts *", "n/b.ts": "import ## import m/index.ts f\nf(1) ## call f 1"}, want: "`f` takes 2", sites: 1},
 		{name: "too many do no harm in JavaScript", path: "m/a.js", old: "x ## def f 2 2", now: "x ## def f 1 1", others: files{"n/b.js": "import ## import m/a.js f\nf(1,2) ## call f 2"}},
 		{name: "too few may", path: "m/a.js", old: "x ## def f 1 1", now: "x ## def f 2 2", others: files{"n/b.js": "import ## import m/a.js f\nf(1) ## call f 1"}, want: "`f` takes 2 arguments", sites: 1},
+		{name: "a function that makes objects", path: "m/a.js", old: "x ## maker F 1 1", now: "x ## maker F 2 2", others: files{"n/b.js": "import ## import m/a.js F\nnew F(1) ## call F 1"}, want: "`F` takes 2 arguments", sites: 1},
+		{name: "a function that makes objects since", path: "m/a.js", old: "x ## def F 1 1", now: "x ## maker F 2 2", others: files{"n/b.js": "import ## import m/a.js F\nnew F(1) ## call F 1"}, want: "`F` takes 2 arguments", sites: 1},
+		{name: "a class whose arguments are not known", path: "m/a.js", old: "x ## maker F 1 1", now: "x ## type F", others: files{"n/b.js": "import ## import m/a.js F\nnew F(1) ## call F 1"}},
+		{name: "gone, in a function that makes objects", path: "m/a.js", old: "x ## maker F 0 0; local f 0 0", now: "x ## maker F 0 0", others: files{"n/b.js": "import ## import m/a.js f\nf() ## call f 0"}},
 
 		{name: "an argument that may be left out", path: "p/a.py", old: "x ## def f 1 1", now: "x ## def f 1 2", others: files{"q/b.py": "import ## import p/a.py f\nf(1) ## call f 1"}},
 		{name: "self", path: "p/a.py", old: "x ## type K\nx ## def m 1 1 K\nself.m(1) ## call m 1 self", now: "x ## type K\nx ## def m 2 2 K\nself.m(1) ## call m 1 self", want: "`K.m` takes 2", sites: 1},

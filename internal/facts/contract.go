@@ -119,6 +119,10 @@ func visible(f *syntax.Facts, s *syntax.Symbol) bool {
 	if s.Test || s.Kind == syntax.Field || s.Kind == syntax.Module || s.Kind == syntax.Variable && !s.Exported {
 		return false
 	}
+	// What stands in a type is a method; a function there is one that a function declares, which is a class as well.
+	if s.Kind == syntax.Function && s.Parent >= 0 && s.Parent < len(f.Symbols) && f.Symbols[s.Parent].Kind == syntax.Class {
+		return false
+	}
 	for at := s.Parent; at >= 0 && at < len(f.Symbols); at = f.Symbols[at].Parent {
 		if k := f.Symbols[at].Kind; k == syntax.Function || k == syntax.Method {
 			return false
@@ -180,13 +184,13 @@ func (a *across) interesting(c *change) bool {
 	}
 	same := len(c.before) == len(c.after)
 	for i := range c.after {
-		if !callable(c.after[i]) || c.after[i].MinArguments < 0 {
+		if !c.takesArguments(c.after[i]) {
 			return false
 		}
 		same = same && c.before[i].MinArguments == c.after[i].MinArguments && c.before[i].MaxArguments == c.after[i].MaxArguments
 	}
 	for _, s := range c.before {
-		if !callable(s) || s.MinArguments < 0 {
+		if !c.takesArguments(s) {
 			return false
 		}
 	}
@@ -203,6 +207,11 @@ func (a *across) hidden(c *change) bool {
 	return slices.ContainsFunc(a.Unseen, func(p string) bool {
 		return placeOf(p, c.language) == c.place && path.Ext(p) == path.Ext(c.file.Path())
 	})
+}
+
+// takesArguments says whether it is known how many arguments a definition takes. In JavaScript a function may be a class.
+func (c *change) takesArguments(s *syntax.Symbol) bool {
+	return s.MinArguments >= 0 && (callable(s) || script(c.language) && s.Kind == syntax.Class)
 }
 
 func callable(s *syntax.Symbol) bool { return s.Kind == syntax.Function || s.Kind == syntax.Method }

@@ -122,7 +122,8 @@ func (r *run) outsideCallers(ctx context.Context) (map[*bundle][]surrounding, er
 			}
 		}
 		for _, p := range b.changedSymbols() {
-			if p.symbol.Kind == syntax.Function || p.symbol.Kind == syntax.Method && !p.symbol.Test {
+			function := p.symbol.Kind == syntax.Function || p.symbol.Kind == syntax.Class && p.symbol.MinArguments >= 0
+			if function || p.symbol.Kind == syntax.Method && !p.symbol.Test {
 				add(p.symbol.Name, p.subject, false)
 			}
 		}

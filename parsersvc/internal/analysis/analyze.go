@@ -50,6 +50,7 @@ func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Fac
 		return f, nil
 	}
 	t := newText(src.Content)
+	want.NoReferences = want.NoReferences || lang.rules.borrowed
 	references := lang.references
 	if want.NoReferences {
 		references = nil
@@ -67,7 +68,7 @@ func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Fac
 		scratch: &a.scratch, spare: a.spare,
 	}
 	a.spare = nil
-	b.build()
+	b.build(tree.Nodes)
 	f.Symbols, f.Imports = b.symbols, b.g.importsOf(t, &lang.rules)
 	all := b.g.whole && !b.cut
 	if !want.NoReferences {
@@ -76,6 +77,9 @@ func (a *Analyzer) Facts(src Source, want Want, limit time.Duration) (syntax.Fac
 		all = all && whole
 	}
 	found := faults(lang.grammar, tree.Nodes, t.content)
+	if lang.rules.borrowed {
+		f.Imports, found = nil, nil
+	}
 	f.Errors = errorsOf(found, t)
 	if !all || len(found) > maxErrors {
 		f.Status, f.Detail = syntax.StatusPartial, "it holds more than is listed"

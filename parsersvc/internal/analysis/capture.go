@@ -29,9 +29,12 @@ const (
 	roleFunction
 	roleValue
 	roleWrappedValue
-	// roleConstructor is the name of a function that makes objects; roleConstructorHere lies inside such a function.
+	// roleConstructor is the name of a function that makes objects; roleConstructorHere lies inside such a function;
+	// roleConstructorNamed is the name of one that its name says to be such, unless the file has roleMarkup.
 	roleConstructor
 	roleConstructorHere
+	roleConstructorNamed
+	roleMarkup
 	// roleParameter and the following are one parameter, captured with its list or, alone, with its definition.
 	// An unnamed one has no single name (a pattern) or none at all.
 	roleParameter
@@ -90,6 +93,7 @@ func vocabulary() map[string]role {
 		"elsewhere": roleElsewhere,
 		"function":  roleFunction, "value": roleValue, "value.wrapped": roleWrappedValue,
 		"constructor": roleConstructor, "constructor.here": roleConstructorHere,
+		"constructor.named": roleConstructorNamed, "markup": roleMarkup,
 		"parameter": roleParameter, "parameter.unnamed": roleParameterUnnamed,
 		"parameter.optional": roleOptional, "parameter.optional.unnamed": roleOptionalUnnamed,
 		"parameter.variadic": roleVariadic, "parameter.variadic.unnamed": roleVariadicUnnamed,

@@ -22,6 +22,8 @@ type definition struct {
 	// value is the function that it names, or is made of when wrapped.
 	value   span
 	wrapped bool
+	// recovered is where the first line ends of one that the grammar could not read; 0 for any other.
+	recovered uint32
 	// elsewhere: it counts only where no other definition has its name.
 	elsewhere bool
 	// parameters is the list, or single the only parameter of a definition without a list.
@@ -61,11 +63,14 @@ type gathered struct {
 	private         map[span]struct{}
 	tests           map[span]struct{}
 	// exportedNames are names of definitions exported elsewhere, constructors names of functions that make objects,
-	// constructorPlaces points inside such functions.
+	// constructorPlaces points inside such functions. namedConstructors are where names stand that say it by themselves;
+	// in a file with markup they are those of components.
 	exportedNames     map[string]struct{}
 	privateNames      map[string]struct{}
 	constructors      map[string]struct{}
 	constructorPlaces map[uint32]struct{}
+	namedConstructors map[span]struct{}
+	markup            bool
 	sections          []section
 	comments          []span
 	docs              map[span]span // from the definition to its docstring
@@ -80,8 +85,8 @@ func gather(p *program, found grammar.Matches, content []byte) *gathered {
 		parameters: make(map[uint32][]parameter), wrappers: make(map[span]span), decorators: make(map[uint32]span),
 		exported: make(map[span]struct{}), private: make(map[span]struct{}), tests: make(map[span]struct{}),
 		exportedNames: make(map[string]struct{}), privateNames: make(map[string]struct{}), constructors: make(map[string]struct{}),
-		constructorPlaces: make(map[uint32]struct{}),
-		docs:              make(map[span]span), imports: make(map[span]*importParts),
+		constructorPlaces: make(map[uint32]struct{}), namedConstructors: make(map[span]struct{}),
+		docs: make(map[span]span), imports: make(map[span]*importParts),
 	}
 	g.whole = p.each(found, content, func(pattern int, captures []capture) { g.match(pattern, captures, content) })
 	slices.SortFunc(g.comments, func(a, b span) int { return cmp.Compare(a.start, b.start) })
@@ -142,6 +147,10 @@ func (g *gathered) match(pattern int, captures []capture, content []byte) {
 			g.constructors[c.string(content)] = struct{}{}
 		case roleConstructorHere:
 			g.constructorPlaces[c.start] = struct{}{}
+		case roleConstructorNamed:
+			g.namedConstructors[c.span] = struct{}{}
+		case roleMarkup:
+			g.markup = true
 		case roleParameter, roleParameterUnnamed, roleOptional, roleOptionalUnnamed, roleVariadic,
 			roleVariadicUnnamed, roleReceiverParameter:
 			param = parameter{c.role, c.span}
@@ -283,7 +292,12 @@ func (g *gathered) widen(content []byte) {
 			d.outer.start = dec.start
 		}
 	}
-	slices.SortStableFunc(g.definitions, func(a, b definition) int {
+	sortNested(g.definitions)
+}
+
+// sortNested sorts definitions so that a parent comes before its children.
+func sortNested(all []definition) {
+	slices.SortStableFunc(all, func(a, b definition) int {
 		return cmp.Or(
 			cmp.Compare(a.outer.start, b.outer.start),
 			cmp.Compare(b.outer.end, a.outer.end),

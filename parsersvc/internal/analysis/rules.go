@@ -37,6 +37,14 @@ type rules struct {
 	dropBlank bool
 	// indentation is syntax.
 	indentation bool
+	// borrowed: the grammar is that of another language. What it refuses may be right, and what it makes of the text between
+	// the definitions may be wrong, so only these are told.
+	borrowed bool
+	// headers are how definitions begin where the grammar could not read them; nil when only it can tell.
+	headers func() []header
+	// codeEnds begins a line of such text after which there is no code, codeBegins one after which there is again; empty
+	// where all is code.
+	codeEnds, codeBegins string
 }
 
 // question is what a rule is asked about.
@@ -47,6 +55,8 @@ type question struct {
 	parent *syntax.Symbol
 	// exported and private are marks in the syntax on the definition itself, or on the section of its type.
 	exported, private bool
+	// local: it is declared in a function that makes objects.
+	local bool
 	// decorators gives the texts of the decorators in front of it.
 	decorators func() []string
 }
@@ -82,7 +92,7 @@ func exportedByModifier(q question) bool {
 // exportedByStatement is JavaScript's: an export says so, and a member is as visible as its class unless it is private.
 func exportedByStatement(q question) bool {
 	switch {
-	case q.private || strings.HasPrefix(q.symbol.Name, "#"):
+	case q.private || q.local || strings.HasPrefix(q.symbol.Name, "#"):
 		return false
 	case q.exported:
 		// An export inside a namespace is as visible as the namespace.

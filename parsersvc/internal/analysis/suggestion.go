@@ -46,7 +46,7 @@ func (a *Analyzer) Check(src Source, s Suggestion, limit time.Duration) (Checked
 	if err != nil {
 		return Checked{}, err
 	}
-	if lang == nil {
+	if lang == nil || lang.rules.borrowed {
 		return Checked{Verdict: syntax.VerdictUnknown}, nil
 	}
 	// Up to three texts are parsed within the limit.

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/openrabbit/openrabbit/internal/syntax"
+	"github.com/openrabbit/openrabbit/parsersvc/internal/grammar"
 )
 
 // Limits on what one file may give.
@@ -37,6 +38,8 @@ type builder struct {
 	bodies []uint32
 	// places are where properties of this are assigned to, in order.
 	places []uint32
+	// makers are the functions that make objects.
+	makers map[int]bool
 	// private has, for a symbol whose body has sections, whether the section that was met last is private; sections are
 	// those that lie ahead.
 	private  map[int]bool
@@ -49,8 +52,9 @@ type builder struct {
 }
 
 // build gives the symbols in the order of the text, a parent before its children.
-func (b *builder) build() {
+func (b *builder) build(nodes []grammar.Node) {
 	b.g.widen(b.text.content)
+	b.recoverHeaders(nodes)
 	b.docs = newDocs(b.g.comments, b.text)
 	b.places = slices.Sorted(maps.Keys(b.g.constructorPlaces))
 	type variable struct {
@@ -58,7 +62,7 @@ func (b *builder) build() {
 		name   string
 	}
 	seen := make(map[variable]struct{})
-	b.private, b.sections = make(map[int]bool), b.g.sections
+	b.private, b.sections, b.makers = make(map[int]bool), b.g.sections, make(map[int]bool)
 	n := min(len(b.g.definitions), maxSymbols)
 	b.symbols, b.spans, b.bodies = slices.Grow(b.symbols, n), slices.Grow(b.spans, n), slices.Grow(b.bodies, n)
 	var open []int
@@ -162,21 +166,26 @@ func (b *builder) add(d *definition, name string, parent int) {
 		up = &b.symbols[parent]
 	}
 	own := b.makesObject(d, up)
+	// What a function that makes objects declares is its own, unless it gives it to an object.
+	local := parent >= 0 && b.makers[parent] && d.kind != syntax.Method && !b.text.follows(d.name.start, '.')
 	if s.Kind == syntax.Function {
 		if b.makesObjects(d, name) {
 			s.Kind = syntax.Class
-		} else if up != nil && b.hasMethods(up.Kind) && !own {
+			b.makers[len(b.symbols)] = true
+		} else if up != nil && b.hasMethods(up.Kind) && !own && !local {
 			s.Kind = syntax.Method
 		}
 	}
-	s.Container = b.container(d, &s, up, own)
+	if !local {
+		s.Container = b.container(d, &s, up, own)
+	}
 	s.Signature = b.signature(d)
 	b.arity(d, &s)
 	_, named := b.g.exportedNames[name]
 	_, hidden := b.g.privateNames[name]
 	private, inSection := b.private[parent]
 	q := question{
-		path: b.path, symbol: &s, parent: up, decorators: func() []string { return b.decoratorsOf(d) },
+		path: b.path, symbol: &s, parent: up, local: local, decorators: func() []string { return b.decoratorsOf(d) },
 		exported: d.marked(b.g.exported) || named && parent < 0 || inSection && !private,
 		private:  d.marked(b.g.private) || hidden && parent >= 0 || inSection && private,
 	}
@@ -207,12 +216,16 @@ func (b *builder) makesObject(d *definition, up *syntax.Symbol) bool {
 	return ok
 }
 
-// makesObjects says whether a function is a class by another name: what makes objects is named in upper case.
+// makesObjects says whether a function is a class by another name: what makes objects is named in upper case, and
+// something in the file shows that it does, or, where the language has that custom, its name says so.
 func (b *builder) makesObjects(d *definition, name string) bool {
 	if r, _ := utf8.DecodeRuneInString(name); !unicode.IsUpper(r) || d.wrapped {
 		return false
 	}
 	if _, ok := b.g.constructors[name]; ok {
+		return true
+	}
+	if _, ok := b.g.namedConstructors[d.name]; ok && !b.g.markup {
 		return true
 	}
 	i, _ := slices.BinarySearch(b.places, d.body.start)

@@ -63,11 +63,20 @@ func rows() []Language {
 		{
 			Name: "csharp", linguist: "C#", aliases: []string{"c#", "cs"}, Extensions: []string{".cs", ".csx"},
 			grammar: csharp.GetLanguage,
-			rules:   rules{exported: exportedInNamespaces},
+			rules:   rules{exported: exportedInNamespaces, headers: curlyHeaders},
 		},
 		{
 			Name: "css", linguist: "CSS", Extensions: []string{".css"}, grammar: css.GetLanguage,
 			rules: rules{exported: exportedUnlessPrivate, rawNames: true},
+		},
+		{
+			// Python's grammar reads what Python is of it, and the headers of lines tell the rest.
+			Name: "cython", linguist: "Cython", aliases: []string{"pyx"}, Extensions: []string{".pyx", ".pxd", ".pxi"},
+			folders: []string{"python"}, grammar: python.GetLanguage,
+			rules: rules{
+				headers: pythonHeaders, exported: exportedByUnderscore, receiverIsParameter: true, oncePerScope: true,
+				decoratorsChangeArity: true, indentation: true, borrowed: true,
+			},
 		},
 		{
 			Name: "dockerfile", linguist: "Dockerfile", aliases: []string{"docker"}, Extensions: []string{".dockerfile", ".containerfile"},
@@ -77,7 +86,7 @@ func rows() []Language {
 		},
 		{
 			Name: "go", linguist: "Go", aliases: []string{"golang"}, Extensions: []string{".go"}, grammar: golang.GetLanguage,
-			rules: rules{exported: exportedByUpperCase, test: goTest, dropBlank: true},
+			rules: rules{exported: exportedByUpperCase, test: goTest, dropBlank: true, headers: goHeaders},
 		},
 		{
 			Name: "hcl", linguist: "HCL", aliases: []string{"terraform"}, Extensions: []string{".hcl", ".tf", ".tfvars", ".nomad"},
@@ -90,23 +99,26 @@ func rows() []Language {
 		},
 		{
 			Name: "java", linguist: "Java", Extensions: []string{".java"}, grammar: java.GetLanguage,
-			rules: rules{exported: exportedByModifier},
+			rules: rules{exported: exportedByModifier, headers: curlyHeaders},
 		},
 		{
 			Name: "javascript", linguist: "JavaScript", aliases: []string{"js", "jsx"},
 			Extensions:   []string{".js", ".jsx", ".mjs", ".cjs", ".es6"},
 			interpreters: []string{"node", "nodejs", "bun"},
 			folders:      []string{"javascript", "jsx", "ecmascript"}, grammar: javascript.GetLanguage,
-			rules: rules{exported: exportedByStatement},
+			rules: rules{exported: exportedByStatement, headers: scriptHeaders},
 		},
 		{
 			Name: "kotlin", linguist: "Kotlin", Extensions: []string{".kt", ".kts"}, grammar: kotlin.GetLanguage,
-			rules: rules{exported: exportedUnlessPrivate, importsEnd: true},
+			rules: rules{exported: exportedUnlessPrivate, importsEnd: true, headers: kotlinHeaders},
 		},
 		{
 			Name: "php", linguist: "PHP", Extensions: []string{".php", ".phtml", ".php3", ".php4", ".php5", ".php7", ".php8"},
 			interpreters: []string{"php"}, grammar: php.GetLanguage,
-			rules: rules{exported: exportedUnlessPrivate, test: phpunit, separator: `\`, rawNames: true},
+			rules: rules{exported: exportedUnlessPrivate, test: phpunit, separator: `\`, rawNames: true, headers: phpHeaders,
+				// PHP 5 left code there, and in PHP 7 it can't stand in any.
+				codeEnds: "</script", codeBegins: "<?",
+			},
 		},
 		{
 			Name: "proto", linguist: "Protocol Buffer", aliases: []string{"protobuf", "protocol buffer"}, Extensions: []string{".proto"},
@@ -117,7 +129,7 @@ func rows() []Language {
 			Name: "python", linguist: "Python", aliases: []string{"py"}, Extensions: []string{".py", ".pyi", ".pyw"},
 			interpreters: []string{"python", "pypy"}, grammar: python.GetLanguage,
 			rules: rules{
-				exported: exportedByUnderscore, test: pytest, receiverIsParameter: true, oncePerScope: true,
+				headers: pythonHeaders, exported: exportedByUnderscore, test: pytest, receiverIsParameter: true, oncePerScope: true,
 				decoratorsChangeArity: true, indentation: true,
 			},
 		},
@@ -126,16 +138,16 @@ func rows() []Language {
 			Extensions:   []string{".rb", ".rake", ".gemspec", ".ru", ".podspec", ".jbuilder", ".rbw"},
 			files:        []string{"gemfile", "rakefile", "guardfile", "vagrantfile", "podfile", "fastfile", "brewfile", "capfile"},
 			interpreters: []string{"ruby", "jruby", "rake"}, grammar: ruby.GetLanguage,
-			rules: rules{exported: exportedUnlessPrivate, test: minitest, modulesHaveMethods: true},
+			rules: rules{exported: exportedUnlessPrivate, test: minitest, modulesHaveMethods: true, headers: rubyHeaders},
 		},
 		{
 			Name: "rust", linguist: "Rust", aliases: []string{"rs"}, Extensions: []string{".rs"}, grammar: rust.GetLanguage,
-			rules: rules{exported: exportedByModifier, test: rustTest, separator: "::", dropBlank: true},
+			rules: rules{exported: exportedByModifier, test: rustTest, separator: "::", dropBlank: true, headers: rustHeaders},
 		},
 		{
 			Name: "scala", linguist: "Scala", Extensions: []string{".scala", ".sc", ".sbt"}, interpreters: []string{"scala"},
 			grammar: scala.GetLanguage,
-			rules:   rules{exported: exportedUnlessPrivate, modulesHaveMethods: true, importsEnd: true},
+			rules:   rules{exported: exportedUnlessPrivate, modulesHaveMethods: true, importsEnd: true, headers: scalaHeaders},
 		},
 		{
 			Name: "sql", linguist: "SQL", Extensions: []string{".sql", ".ddl"}, grammar: sql.GetLanguage,
@@ -144,18 +156,18 @@ func rows() []Language {
 		{
 			Name: "swift", linguist: "Swift", Extensions: []string{".swift"}, interpreters: []string{"swift"},
 			grammar: swift.GetLanguage,
-			rules:   rules{exported: exportedByModifier, test: xctest},
+			rules:   rules{exported: exportedByModifier, test: xctest, headers: swiftHeaders},
 		},
 		{
 			Name: "tsx", linguist: "TSX", Extensions: []string{".tsx"},
 			folders: []string{"typescript", "jsx", "ecmascript"}, grammar: tsx.GetLanguage,
-			rules: rules{exported: exportedByStatement},
+			rules: rules{exported: exportedByStatement, headers: scriptHeaders},
 		},
 		{
 			Name: "typescript", linguist: "TypeScript", aliases: []string{"ts"}, Extensions: []string{".ts", ".mts", ".cts"},
 			interpreters: []string{"deno", "ts-node", "tsx"},
 			folders:      []string{"typescript", "ecmascript"}, grammar: typescript.GetLanguage,
-			rules: rules{exported: exportedByStatement},
+			rules: rules{exported: exportedByStatement, headers: scriptHeaders},
 		},
 		{
 			Name: "yaml", linguist: "YAML", aliases: []string{"yml"}, Extensions: []string{".yaml", ".yml"}, grammar: yaml.GetLanguage,

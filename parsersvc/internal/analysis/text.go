@@ -122,6 +122,9 @@ func (t *text) startsLine(at uint32) bool {
 	return len(bytes.TrimSpace(t.content[start:at])) == 0
 }
 
+// follows says whether an offset stands right after a byte.
+func (t *text) follows(at uint32, b byte) bool { return at > 0 && t.content[at-1] == b }
+
 // maxSignature bounds a signature, in bytes.
 const maxSignature = 512
 

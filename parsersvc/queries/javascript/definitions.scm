@@ -21,3 +21,35 @@
 (formal_parameters (rest_pattern (identifier) @parameter.variadic)) @parameters
 (formal_parameters
   (rest_pattern [(object_pattern) (array_pattern)]) @parameter.variadic.unnamed) @parameters
+
+; A function in upper case makes objects: the custom of the language, which its linters hold callers to (ESLint's new-cap).
+; An arrow function, a generator and an async function can't. In TypeScript only classes do.
+((function_declaration name: (identifier) @constructor.named) @_function
+  (#match? @constructor.named "^[A-Z]")
+  (#match? @_function "^function"))
+(variable_declarator
+  name: (identifier) @constructor.named
+  value: [
+    (function_expression) @_function
+    (parenthesized_expression (function_expression) @_function)
+    (parenthesized_expression (parenthesized_expression (function_expression) @_function))
+    (new_expression constructor: (identifier) @_function)
+  ]
+  (#match? @constructor.named "^[A-Z]")
+  (#match? @_function "^(function|Function$)"))
+(assignment_expression
+  left: [
+    (identifier) @constructor.named
+    (member_expression property: (property_identifier) @constructor.named)
+  ]
+  right: (function_expression) @_function
+  (#match? @constructor.named "^[A-Z]")
+  (#match? @_function "^function"))
+; Where elements are made, what is in upper case is a component.
+[(jsx_opening_element) (jsx_self_closing_element)] @markup
+(call_expression
+  function: (member_expression
+    object: (identifier) @_react
+    property: (property_identifier) @_create)
+  (#eq? @_react "React")
+  (#eq? @_create "createElement")) @markup
