@@ -94,7 +94,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		return nil, fmt.Errorf("make gateway: %w", err)
 	}
 	g := &Gateway{cfg: cfg, deps: deps, log: deps.Log, store: store.New(deps.DB)}
-	g.inbox = &inbox{db: deps.DB, store: g.store, jobs: jobs, failpoint: deps.Failpoint}
+	g.inbox = &inbox{db: deps.DB, store: g.store, jobs: jobs, waker: queue.NewWaker(deps.DB, deps.Log), failpoint: deps.Failpoint}
 	if deps.Inbox == nil {
 		deps.Inbox = &pipeline{commit: g.inbox.commit, again: store.Retryable}
 	}
@@ -145,7 +145,9 @@ func (g *Gateway) Run(ctx context.Context, ready func()) error {
 				}
 			})
 		}})
-	if err := lifecycle.Run(ctx, g.log, parts...); err != nil {
+	err := lifecycle.Run(ctx, g.log, parts...)
+	g.inbox.waker.Wait()
+	if err != nil {
 		return fmt.Errorf("run gateway: %w", err)
 	}
 	return nil

@@ -41,16 +41,18 @@ type inbox struct {
 	db        *pg.DB
 	store     *store.Store
 	jobs      *queue.Inserter
+	waker     *queue.Waker
 	failpoint func(name string)
 }
 
 // commit carries out deliveries, in their order, in one transaction, and calls written when only the last message to
 // Postgres is left: what is written, and the commit.
 func (in *inbox) commit(ctx context.Context, ds []Delivery, written func()) (outcomes []Outcome, err error) {
+	var queues []string
 	err = pg.InPipedTx(ctx, in.db, func(ctx context.Context, tx pg.Tx) (last *pg.Batch, err error) {
 		in.failpoint("tx_open")
 		last = &pg.Batch{}
-		outcomes, err = in.apply(ctx, tx, ds, last)
+		outcomes, queues, err = in.apply(ctx, tx, ds, last)
 		if err == nil {
 			in.failpoint("inserted")
 			written()
@@ -61,13 +63,15 @@ func (in *inbox) commit(ctx context.Context, ds []Delivery, written func()) (out
 		return nil, err
 	}
 	in.failpoint("committed")
+	in.waker.Wake(queues)
 	return outcomes, nil
 }
 
 // apply does what follows from deliveries, within the transaction: those about pull requests together, the rare ones
-// about installations and repositories one by one in their place among them. What is written last is left in last.
-func (in *inbox) apply(ctx context.Context, tx pg.Tx, ds []Delivery, last *pg.Batch) ([]Outcome, error) {
-	outcomes := make([]Outcome, 0, len(ds))
+// about installations and repositories one by one in their place among them. What is written last is left in last. The
+// workers of queues are to be woken after the commit.
+func (in *inbox) apply(ctx context.Context, tx pg.Tx, ds []Delivery, last *pg.Batch) (outcomes []Outcome, queues []string, err error) {
+	outcomes = make([]Outcome, 0, len(ds))
 	for len(ds) > 0 {
 		n := 0
 		for n < len(ds) && !ds[n].isBookkeeping() {
@@ -80,16 +84,16 @@ func (in *inbox) apply(ctx context.Context, tx pg.Tx, ds []Delivery, last *pg.Ba
 		if n < len(ds) {
 			to = &pg.Batch{}
 		}
-		some, err := in.together(ctx, tx, ds[:n], to)
+		some, with, err := in.together(ctx, tx, ds[:n], to)
 		if err == nil && to != last { // what comes after has to see it
 			err = tx.SendBatch(ctx, to).Close()
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		outcomes, ds = append(outcomes, some...), ds[n:]
+		outcomes, queues, ds = append(outcomes, some...), append(queues, with...), ds[n:]
 	}
-	return outcomes, nil
+	return outcomes, queues, nil
 }
 
 // isBookkeeping says whether it is about an installation or its repositories.
@@ -103,30 +107,27 @@ func (d Delivery) isBookkeeping() bool {
 }
 
 // together carries out deliveries of which at most the only one is bookkeeping. What they write is left in to.
-func (in *inbox) together(ctx context.Context, tx pg.Tx, ds []Delivery, to *pg.Batch) ([]Outcome, error) {
+func (in *inbox) together(ctx context.Context, tx pg.Tx, ds []Delivery, to *pg.Batch) (outcomes []Outcome, queues []string, err error) {
 	items := make([]store.Item, len(ds))
 	for i, d := range ds {
-		item, err := in.item(ctx, tx, d)
-		if err != nil {
-			return nil, err
+		if items[i], err = in.item(ctx, tx, d); err != nil {
+			return nil, nil, err
 		}
-		items[i] = item
 	}
-	batch, err := in.carryOut(ctx, tx, items, func(item int) bool { return ds[item].Decision.Large }, to)
+	results, queues, err := in.carryOut(ctx, tx, items, func(item int) bool { return ds[item].Decision.Large }, to)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	results := batch.Results()
-	outcomes := make([]Outcome, len(ds))
+	outcomes = make([]Outcome, len(ds))
 	for i, r := range results {
 		if ds[i].isBookkeeping() && !r.Duplicate {
 			if err := in.keepBooks(ctx, tx, ds[i].Decision); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		outcomes[i] = outcome(items[i], r)
 	}
-	return outcomes, nil
+	return outcomes, queues, nil
 }
 
 // item says what a delivery records and wants.
@@ -201,8 +202,9 @@ func outcome(item store.Item, r store.Result) Outcome {
 }
 
 // carryOut decides on items, gives the reviews that are new their jobs, cancels the jobs of those that ended, and asks
-// in to for what is to be written. large says whether the pull request of an item is.
-func (in *inbox) carryOut(ctx context.Context, tx pg.Tx, items []store.Item, large func(item int) bool, to *pg.Batch) (*store.Batch, error) {
+// in to for what is to be written. large says whether the pull request of an item is. The workers of queues are to be
+// woken after the commit.
+func (in *inbox) carryOut(ctx context.Context, tx pg.Tx, items []store.Item, large func(item int) bool, to *pg.Batch) (_ []store.Result, queues []string, err error) {
 	reading := &pg.Batch{}
 	wishes := 0
 	for _, it := range items {
@@ -216,10 +218,10 @@ func (in *inbox) carryOut(ctx context.Context, tx pg.Tx, items []store.Item, lar
 	}
 	batch, err := in.store.Decide(ctx, tx, items, reading)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := in.cancelReviews(ctx, tx, batch.Ended()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	made, by := batch.New()
 	jobs := make([]queue.ReviewJob, len(made))
@@ -230,24 +232,30 @@ func (in *inbox) carryOut(ctx context.Context, tx pg.Tx, items []store.Item, lar
 			Number: r.Number, Head: r.Head, Generation: r.Generation,
 		}}
 	}
-	if err := in.jobs.Reviews(to, jobs); err != nil {
-		return nil, err
+	if queues, err = in.jobs.Reviews(to, jobs); err != nil {
+		return nil, nil, err
 	}
 	batch.Write(to)
-	return batch, nil
+	return batch.Results(), queues, nil
 }
 
 // want asks for a review on behalf of a person.
-func (in *inbox) want(ctx context.Context, tx pg.Tx, w store.Wanted, large bool) (store.Requested, error) {
-	to := &pg.Batch{}
-	batch, err := in.carryOut(ctx, tx, []store.Item{{Wants: &w}}, func(int) bool { return large }, to)
+func (in *inbox) want(ctx context.Context, w store.Wanted) (got store.Requested, err error) {
+	var queues []string
+	err = pg.InPipedTx(ctx, in.db, func(ctx context.Context, tx pg.Tx) (*pg.Batch, error) {
+		last := &pg.Batch{}
+		results, with, err := in.carryOut(ctx, tx, []store.Item{{Wants: &w}}, func(int) bool { return false }, last)
+		if err != nil {
+			return nil, err
+		}
+		got, queues = results[0].Requested, with
+		return last, nil
+	})
 	if err != nil {
 		return store.Requested{}, err
 	}
-	if err := tx.SendBatch(ctx, to).Close(); err != nil {
-		return store.Requested{}, fmt.Errorf("write: %w", err)
-	}
-	return batch.Results()[0].Requested, nil
+	in.waker.Wake(queues)
+	return got, nil
 }
 
 func (in *inbox) cancelReviews(ctx context.Context, tx pg.Tx, ended []store.Review) error {

@@ -30,7 +30,7 @@ func (w *waiting) answer(o Outcome, err error) {
 
 // pipeline lets the deliveries that arrive while a transaction is under way share the next one. There is no timer and
 // no goroutine of its own: of those that wait, one leads. It takes all that have gathered, carries them out, names the
-// next leader when only the commit is left, and answers them after it. So a lone delivery is a batch of one that waits
+// next leader when only the commit is left and no earlier one is under way, and answers them after it. So a lone delivery is a batch of one that waits
 // for nothing, the more there are the more share a commit, and while the disk writes one batch Postgres works on the
 // next.
 type pipeline struct {
@@ -45,6 +45,8 @@ type pipeline struct {
 	// led is set while somebody leads, or is chosen to; committing counts the transactions that are being committed.
 	led        bool
 	committing int
+	// next is the turn that has written and waits for one of those that commit to end.
+	next *turn
 }
 
 // maxCommitting bounds the commits that another transaction does not wait for.
@@ -111,13 +113,21 @@ type turn struct {
 	over, early bool
 }
 
-// written lets another lead while this turn commits, unless as many commit already as may.
+// written lets another lead while this turn commits: at once, or when one of those that commit has ended.
 func (t *turn) written() {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
-	if t.over || t.p.committing == maxCommitting {
-		return
+	switch {
+	case t.over:
+	case t.p.committing < maxCommitting:
+		t.leaveBehind()
+	default:
+		t.p.next = t
 	}
+}
+
+// leaveBehind makes this turn one of those that commit. The caller holds the lock.
+func (t *turn) leaveBehind() {
 	t.over, t.early = true, true
 	t.p.committing++
 	t.p.handOver()
@@ -127,9 +137,16 @@ func (t *turn) written() {
 func (t *turn) end() {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
+	if t.p.next == t {
+		t.p.next = nil
+	}
 	if t.early {
 		t.early = false
 		t.p.committing--
+		if next := t.p.next; next != nil {
+			t.p.next = nil
+			next.leaveBehind()
+		}
 	}
 	if !t.over {
 		t.over = true

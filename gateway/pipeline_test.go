@@ -64,7 +64,46 @@ func (b *book) pipeline() *pipeline {
 }
 
 // rests says whether nobody leads, commits or waits.
-func (p *pipeline) rests() bool { return !p.led && p.committing == 0 && len(p.gather) == 0 }
+func (p *pipeline) rests() bool {
+	return !p.led && p.committing == 0 && len(p.gather) == 0 && p.next == nil
+}
+
+// TestTheNextBatchBeginsWhenACommitEnds: with a disk that takes longer than what comes before the commit, a batch that
+// has written while another commits does not keep the next one waiting for its own commit.
+func TestTheNextBatchBeginsWhenACommitEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begun := map[string]time.Duration{}
+		start := time.Now()
+		disk := make(chan struct{}, 1) // it takes one commit at a time, a second each
+		p := &pipeline{again: func(error) bool { return false }, commit: func(_ context.Context, ds []Delivery, written func()) ([]Outcome, error) {
+			begun[ds[0].GUID] = time.Since(start)
+			time.Sleep(200 * time.Millisecond)
+			written()
+			disk <- struct{}{}
+			time.Sleep(time.Second)
+			<-disk
+			return make([]Outcome, len(ds)), nil
+		}}
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * 150 * time.Millisecond)
+				if _, err := p.Accept(t.Context(), Delivery{GUID: fmt.Sprint(i)}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		// The first is written at 200 ms and commits until 1200, the second then commits until 2200.
+		if begun["1"] != 200*time.Millisecond || begun["2"] != 1200*time.Millisecond {
+			t.Errorf("the second batch began after %s, want 200ms; the third after %s, want 1.2s", begun["1"], begun["2"])
+		}
+		if !p.rests() {
+			t.Error("the pipeline does not rest")
+		}
+	})
+}
 
 func TestWhileABatchCommitsTheNextOneGathers(t *testing.T) {
 	t.Parallel()

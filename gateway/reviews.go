@@ -78,10 +78,7 @@ func (s *reviews) RequestReview(ctx context.Context, in *reviewv1.RequestReviewR
 
 func (s *reviews) request(ctx context.Context, w store.Wanted) (got store.Requested, err error) {
 	for try := 1; ; try++ {
-		err = pg.InTx(ctx, s.inbox.db, func(ctx context.Context, tx pg.Tx) (err error) {
-			got, err = s.inbox.want(ctx, tx, w, false)
-			return err
-		})
+		got, err = s.inbox.want(ctx, w)
 		if err == nil || try == acceptTries || !store.Retryable(err) {
 			return got, err
 		}

@@ -36,7 +36,7 @@ func request(line, event, guid, contentType, signature string, body []byte) Deli
 func generate(dice *rand.Rand, n int) Delivery {
 	const post = "POST /webhooks/github HTTP/1.1"
 	guid := fmt.Sprintf("bad-%d", n)
-	good := whole7(n)
+	good := goodBody(n)
 	body := append([]byte(nil), good...)
 	switch dice.IntN(14) {
 	case 0: // signed with another secret
@@ -95,8 +95,8 @@ func generate(dice *rand.Rand, n int) Delivery {
 	return request(post, "pull_request", guid, "application/json", signature(secret, body), body)
 }
 
-// whole7 is a delivery that would be good.
-func whole7(n int) []byte { return []byte(payload() + rest(firstNumber+n, headOf(n))) }
+// goodBody is a delivery that would be good.
+func goodBody(n int) []byte { return []byte(payload() + rest(firstNumber+n, headOf(n))) }
 
 // Run sends them and writes what came of them. The error says what was accepted, or that the gateway did not live.
 func (bad Bad) Run(ctx context.Context, b *Bench) error {

@@ -34,8 +34,9 @@ type Bench struct {
 // secret is what a load test signs with.
 const secret = "only for load tests"
 
-// NewBench starts Postgres. self is the command line that serves what the environment says (ServeFromEnv).
-func NewBench(ctx context.Context, self []string, out io.Writer) (*Bench, error) {
+// NewBench starts Postgres. self is the command line that serves what the environment says (ServeFromEnv); settings are
+// Postgres', as name=value, beside those that the embedded server has.
+func NewBench(ctx context.Context, self, settings []string, out io.Writer) (*Bench, error) {
 	// Below /tmp: as root, Postgres runs as another user, who must be able to get there.
 	dir, err := os.MkdirTemp("/tmp", "openrabbit-load-")
 	if err != nil {
@@ -49,6 +50,9 @@ func NewBench(ctx context.Context, self []string, out io.Writer) (*Bench, error)
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	b.url = b.server.URL()
+	if err := b.set(ctx, settings); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	db, err := b.Open(ctx)
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -58,6 +62,29 @@ func NewBench(ctx context.Context, self []string, out io.Writer) (*Bench, error)
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
+}
+
+// set changes settings and starts Postgres again with them.
+func (b *Bench) set(ctx context.Context, settings []string) error {
+	if len(settings) == 0 {
+		return nil
+	}
+	db, err := b.Open(ctx)
+	if err != nil {
+		return err
+	}
+	for _, setting := range settings {
+		name, value, _ := strings.Cut(setting, "=")
+		if _, err := db.Pool().Exec(ctx, `ALTER SYSTEM SET `+name+` = '`+value+`'`); err != nil { // the words of who measures
+			db.Close()
+			return fmt.Errorf("set %s: %w", setting, err)
+		}
+	}
+	db.Close()
+	if err := b.server.Stop(ctx); err != nil {
+		return err
+	}
+	return b.StartPostgres(ctx)
 }
 
 // StartPostgres starts the server, again after it was killed.

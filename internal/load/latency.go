@@ -16,10 +16,15 @@ type Latency struct {
 	// stands still.
 	Share      float64
 	For, Stall time.Duration
+	// Watch looks meanwhile at what the slow ones may have waited for.
+	Watch bool
 }
 
 // settling is how long answers may still be on their way that were committed before Postgres was stopped.
 const settling = 25 * time.Millisecond
+
+// slowAnswer is what the goal for the 99th percentile calls slow.
+const slowAnswer = 10 * time.Millisecond
 
 // Run measures and writes what it finds. The error says what was lost or acknowledged early.
 func (l Latency) Run(ctx context.Context, b *Bench) error {
@@ -39,17 +44,15 @@ func (l Latency) Run(ctx context.Context, b *Bench) error {
 	}
 	fmt.Fprintf(b.out, "as fast as it answers: %.0f/s\n", full.PerSecond())
 	plan.Rate, plan.First = full.PerSecond()*l.Share, full.Next
-	calm, err := m.Drive(ctx, plan)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(b.out, "at %.0f/s: %d acknowledged of %d, median %.2f ms, p99 %.2f ms, p99.9 %.2f ms, most %.2f ms\n", plan.Rate,
-		calm.Acknowledged(), len(calm.Sent), ms(calm.Percentile(50)), ms(calm.Percentile(99)), ms(calm.Percentile(99.9)), ms(calm.Percentile(100)))
-	plan.First = calm.Next
 	postgres, err := b.Postmaster()
 	if err != nil {
 		return err
 	}
+	calm, err := l.calm(ctx, b, m, plan, []Processes{g.Processes, postgres})
+	if err != nil {
+		return err
+	}
+	plan.First = calm.Next
 	var stopped, resumed time.Time
 	var held int
 	var all sync.WaitGroup
@@ -96,4 +99,32 @@ func (l Latency) Run(ctx context.Context, b *Bench) error {
 		return fmt.Errorf("%d deliveries are lost", acknowledged-stored)
 	}
 	return nil
+}
+
+// calm measures without a disturbance.
+func (l Latency) calm(ctx context.Context, b *Bench, m *Maker, plan Plan, processes []Processes) (got Outcome, err error) {
+	var watch *Watch
+	if l.Watch {
+		if watch, err = b.Watch(ctx); err != nil {
+			return Outcome{}, err
+		}
+	}
+	took := []time.Duration{-processes[0].CPU(), -processes[1].CPU(), -ownCPU()}
+	got, err = m.Drive(ctx, plan)
+	for i, now := range []time.Duration{processes[0].CPU(), processes[1].CPU(), ownCPU()} {
+		took[i] = (took[i] + now) / time.Duration(max(1, got.Acknowledged()))
+	}
+	if watch != nil {
+		watch.Stop()
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	fmt.Fprintf(b.out, "at %.0f/s: %d acknowledged of %d, median %.2f ms, p99 %.2f ms, p99.9 %.2f ms, most %.2f ms; cpu µs: gateway %d, Postgres %d, sender %d\n",
+		plan.Rate, got.Acknowledged(), len(got.Sent), ms(got.Percentile(50)), ms(got.Percentile(99)), ms(got.Percentile(99.9)),
+		ms(got.Percentile(100)), took[0].Microseconds(), took[1].Microseconds(), took[2].Microseconds())
+	if watch != nil {
+		watch.Explain(b.out, got, slowAnswer)
+	}
+	return got, watch.failed()
 }

@@ -18,6 +18,10 @@ import (
 // hba lets in whoever may enter the socket's directory, and nobody else: there is no line for TCP.
 const hba = "# Written by openrabbit: the socket's directory is private.\nlocal all all trust\n"
 
+// logFileSize is the size of a file of the write-ahead log, in MB. Until a cluster has files to use again it makes new
+// ones, filled with zeros and brought to the disk, while every commit waits: 20 to 40 ms for one of the usual 16 MB.
+const logFileSize = "1"
+
 // clusterVersion gives the major version of an existing cluster, 0 when there is none.
 func clusterVersion(clusterDir string) int {
 	content, err := os.ReadFile(filepath.Join(clusterDir, "PG_VERSION"))
@@ -68,9 +72,9 @@ func initCluster(ctx context.Context, o Options, bin Binaries, who owner, cluste
 }
 
 func initdb(ctx context.Context, o Options, bin Binaries, who owner, dir, locale string) error {
-	args := []string{"-D", dir, "-U", role, "--auth=trust", "--encoding=UTF8", "--locale=" + locale}
+	args := []string{"-D", dir, "-U", role, "--auth=trust", "--encoding=UTF8", "--locale=" + locale, "--wal-segsize=" + logFileSize}
 	if o.Unsafe {
-		args = append(args, "--no-sync", "--wal-segsize=4")
+		args = append(args, "--no-sync")
 	}
 	cmd := exec.CommandContext(ctx, bin.path("initdb"), args...)
 	cmd.Dir = o.DataDir

@@ -280,6 +280,9 @@ func settings(unsafe bool, socketDir string) map[string]string {
 		"timezone":                "UTC",
 		"log_timezone":            "UTC",
 		"jit":                     "off",
+		// initdb derives these from the size of the log's files; they are Postgres' own.
+		"max_wal_size": "1GB",
+		"min_wal_size": "80MB",
 	}
 	if unsafe {
 		for name, value := range map[string]string{

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -306,23 +307,7 @@ func TestOurRowsAreRivers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listening, err := db.Pool().Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listening.Release()
-	if _, err := listening.Exec(t.Context(), `LISTEN "public.river_insert"`); err != nil {
-		t.Fatal(err)
-	}
-	told := func() string {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		defer cancel()
-		n, err := listening.Conn().WaitForNotification(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n.Payload
-	}
+	told := listen(t, db)
 	var ours int64
 	inTx(t, db, func(ctx context.Context, tx pg.Tx) (err error) {
 		ours, err = inserter.Review(ctx, tx, reviewArgs(), true)
@@ -368,8 +353,9 @@ func TestManyReviewJobs(t *testing.T) {
 		for i := range jobs {
 			jobs[i].ID = (*ids)[i]
 		}
-		if err := inserter.Reviews(insert, jobs); err != nil {
-			return err
+		queues, err := inserter.Reviews(insert, jobs)
+		if slices.Sort(queues); err != nil || !slices.Equal(queues, []string{queue.Fast, queue.Slow}) {
+			t.Errorf("queues %v (%v)", queues, err)
 		}
 		return tx.SendBatch(ctx, insert).Close()
 	})

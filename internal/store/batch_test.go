@@ -56,7 +56,7 @@ func story(dice *rand.Rand, n int) (items []store.Item) {
 func (w *world) written() (rows []string) {
 	w.t.Helper()
 	for _, sql := range []string{
-		`SELECT concat_ws(' ', number, latest_head, open, event_at, tied_heads, tied_befores) FROM pull_requests ORDER BY number`,
+		`SELECT concat_ws(' ', number, latest_head, open, event_at, tied_heads, tied_befores, tied_base) FROM pull_requests ORDER BY number`,
 		`SELECT concat_ws(' ', number, head, generation, forced, state, reason, ended_at IS NULL) FROM reviews ORDER BY number, head, generation`,
 		`SELECT concat_ws(' ', guid, COALESCE(meaning, '-'), d.decision, d.reason, r.number, r.head, r.generation)
 			FROM deliveries d LEFT JOIN reviews r ON r.id = d.review_id ORDER BY guid`,

@@ -13,8 +13,11 @@ type position struct {
 	head string
 	// at is pull_request.updated_at of the delivery that set head; zero when no delivery did.
 	at time.Time
-	// heads and befores are the heads that deliveries of that second named, and those they moved away from.
+	// heads are those that deliveries of that second named, and befores those that they moved away from: befores[i] is
+	// heads[i]'s, "" when its delivery named none.
 	heads, befores []string
+	// base is the head that the second began with, as far as is known: that of the second before, or the first of all.
+	base string
 }
 
 // moment is what one delivery says of the head.
@@ -28,22 +31,23 @@ type moment struct {
 
 // after gives the position when m is known too. It does not depend on the order in which deliveries arrive, as far as
 // the deliveries themselves can tell: a later second wins; within one second the head that none of its deliveries moved
-// away from wins. While that leaves several (the delivery between them has not arrived), the last to arrive wins, and
-// the missing one settles it. A circle in one second (there and back) is left to the order of arrival.
+// away from wins. While that leaves several, since a delivery between them has not arrived, those that the moves lead to
+// from the second's base are the older ones: the gap is behind them. Only if that leaves several too (two gaps, or
+// nothing was known of the pull request before), the last to arrive wins, and the missing ones settle it. A circle in
+// one second (there and back) is left to the order of arrival.
 func (p position) after(m moment) position {
 	switch {
 	case m.head == "" || m.at.Before(p.at):
 		return p
 	case m.at.After(p.at) || p.head == "":
-		return position{head: m.head, at: m.at, heads: add(nil, m.head), befores: add(nil, m.before)}
-	}
-	next := position{head: p.head, at: p.at, heads: add(p.heads, m.head), befores: add(p.befores, m.before)}
-	var tips []string
-	for _, h := range next.heads {
-		if !slices.Contains(next.befores, h) {
-			tips = append(tips, h)
+		next := position{head: m.head, at: m.at, heads: []string{m.head}, befores: []string{m.before}, base: p.head}
+		if m.opened {
+			next.base = m.head
 		}
+		return next
 	}
+	next := p.with(m)
+	tips := next.tips()
 	switch {
 	case len(tips) == 0:
 		if m.before == p.head {
@@ -57,10 +61,61 @@ func (p position) after(m moment) position {
 	return next
 }
 
-// add appends a word that is not there yet; it never changes the array of its argument.
-func add(words []string, word string) []string {
-	if word == "" || slices.Contains(words, word) || len(words) >= maxTied {
-		return slices.Clone(words)
+// with remembers what m says.
+func (p position) with(m moment) position {
+	if m.opened {
+		p.base = m.head
 	}
-	return append(slices.Clone(words), word)
+	for i, head := range p.heads {
+		if head == m.head && p.before(i) == m.before {
+			return p
+		}
+	}
+	if len(p.heads) < maxTied {
+		befores := make([]string, len(p.heads), len(p.heads)+1)
+		for i := range befores {
+			befores[i] = p.before(i)
+		}
+		p.heads, p.befores = append(slices.Clone(p.heads), m.head), append(befores, m.before)
+	}
+	return p
+}
+
+// before is the head that the ith delivery moved away from, or "".
+func (p position) before(i int) string {
+	if i < len(p.befores) {
+		return p.befores[i]
+	}
+	return ""
+}
+
+// tips are the heads that may be the newest of the second, in the order in which they were named first.
+func (p position) tips() (tips []string) {
+	for i, head := range p.heads {
+		if !slices.Contains(p.befores, head) && !slices.Contains(p.heads[:i], head) {
+			tips = append(tips, head)
+		}
+	}
+	led := p.ledTo()
+	if behind := slices.DeleteFunc(slices.Clone(tips), func(h string) bool { return led[h] }); len(behind) > 0 {
+		return behind
+	}
+	return tips
+}
+
+// ledTo are the heads that the moves of the second lead to from its base.
+func (p position) ledTo() map[string]bool {
+	if p.base == "" {
+		return nil
+	}
+	led := map[string]bool{p.base: true}
+	for found := true; found; {
+		found = false
+		for i, head := range p.heads {
+			if before := p.before(i); before != "" && led[before] && !led[head] {
+				led[head], found = true, true
+			}
+		}
+	}
+	return led
 }

@@ -62,6 +62,59 @@ func TestOrderOfTwo(t *testing.T) {
 	}
 }
 
+// TestTheNewestOfASecondStays: pushes of one second, in any order. Whenever at most one gap is left in what has arrived,
+// counted from where the second began, the newest that has arrived is the head: it is not given up for an older one.
+func TestTheNewestOfASecondStays(t *testing.T) {
+	t.Parallel()
+	for name, begins := range map[string][]moment{
+		"after an earlier second":   {{at: second(0), head: "0"}},
+		"after the opening":         {{at: second(5), head: "0", opened: true}},
+		"the opening among them":    nil,
+		"after others of a second":  {{at: second(1), head: "x"}, push(4, "x", "y"), push(4, "y", "0")},
+		"and what names no way":     {{at: second(0), head: "0"}, {at: second(5), head: "0"}},
+		"after one that was closed": {{at: second(3), head: "0"}, {at: second(4), head: "0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const pushes = 6
+			var chain []moment
+			for i := range pushes {
+				chain = append(chain, push(5, fmt.Sprint(i), fmt.Sprint(i+1)))
+			}
+			if begins == nil {
+				chain[0] = moment{at: second(5), head: "1", opened: true}
+			}
+			permute(chain, func(order []moment) {
+				var p position
+				for _, m := range begins {
+					p = p.after(m)
+				}
+				based := begins != nil
+				arrived := map[string]bool{}
+				for _, m := range order {
+					p = p.after(m)
+					arrived[m.head] = true
+					based = based || m.opened
+					newest, gaps := "", 0
+					for i := 1; i <= pushes; i++ {
+						if arrived[fmt.Sprint(i)] {
+							if newest = fmt.Sprint(i); i > 1 && !arrived[fmt.Sprint(i-1)] {
+								gaps++
+							}
+						}
+					}
+					if based && gaps <= 1 && p.head != newest {
+						t.Fatalf("%s: after %s>%s the head is %s, want %s", show(order), m.before, m.head, p.head, newest)
+					}
+				}
+				if p.head != fmt.Sprint(pushes) {
+					t.Fatalf("%s: the head is %s at the end", show(order), p.head)
+				}
+			})
+		})
+	}
+}
+
 func TestOrderIsBounded(t *testing.T) {
 	t.Parallel()
 	var p position

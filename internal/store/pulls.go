@@ -65,7 +65,7 @@ func (r *pullReview) enough() string {
 // move notes what is known of the head and whether the pull request is open.
 func (p *pull) move(next pullRow) {
 	p.changed = p.changed || next.head != p.row.head || next.open != p.row.open || !next.at.Equal(p.row.at) ||
-		!slices.Equal(next.heads, p.row.heads) || !slices.Equal(next.befores, p.row.befores)
+		!slices.Equal(next.heads, p.row.heads) || !slices.Equal(next.befores, p.row.befores) || next.base != p.row.base
 	p.row = next
 }
 
@@ -124,14 +124,14 @@ func (p *pull) generations(head string) (most int) {
 func lockPulls(to *pgx.Batch, pulls []*pull, byKey map[pullKey]*pull) {
 	repositories, numbers := keys(pulls)
 	to.Queue(`SELECT p.* FROM unnest($1::bigint[], $2::integer[]) AS k(repository_id, number) CROSS JOIN LATERAL (
-			SELECT repository_id, number, latest_head, open, NULLIF(event_at, '-infinity'), tied_heads, tied_befores
+			SELECT repository_id, number, latest_head, open, NULLIF(event_at, '-infinity'), tied_heads, tied_befores, tied_base
 			FROM pull_requests WHERE repository_id = k.repository_id AND number = k.number OFFSET 0 FOR UPDATE
 		) p`, repositories, numbers).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var key pullKey
 			var row pullRow
 			var at *time.Time
-			if err := rows.Scan(&key.repository, &key.number, &row.head, &row.open, &at, &row.heads, &row.befores); err != nil {
+			if err := rows.Scan(&key.repository, &key.number, &row.head, &row.open, &at, &row.heads, &row.befores, &row.base); err != nil {
 				return err
 			}
 			if at != nil {
@@ -173,17 +173,17 @@ func writePulls(to *pgx.Batch, pulls []*pull) {
 			changed = append(changed, p)
 		}
 	}
-	const insert = `INSERT INTO pull_requests AS p (repository_id, number, latest_head, open, event_at, tied_heads, tied_befores)
-		SELECT repository_id, number, head, open, COALESCE(at, '-infinity'), heads::text[], befores::text[]
-		FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[])
-			AS u(repository_id, number, head, open, at, heads, befores)`
+	const insert = `INSERT INTO pull_requests AS p (repository_id, number, latest_head, open, event_at, tied_heads, tied_befores, tied_base)
+		SELECT repository_id, number, head, open, COALESCE(at, '-infinity'), heads::text[], befores::text[], base
+		FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[], $8::text[])
+			AS u(repository_id, number, head, open, at, heads, befores, base)`
 	if len(made) > 0 {
 		to.Queue(insert, columns(made)...)
 	}
 	if len(changed) > 0 { // we hold their rows, so each conflicts
 		to.Queue(insert+` ON CONFLICT (repository_id, number) DO UPDATE SET latest_head = excluded.latest_head,
 			open = excluded.open, event_at = excluded.event_at, tied_heads = excluded.tied_heads,
-			tied_befores = excluded.tied_befores`, columns(changed)...)
+			tied_befores = excluded.tied_befores, tied_base = excluded.tied_base`, columns(changed)...)
 	}
 }
 
@@ -191,15 +191,15 @@ func columns(pulls []*pull) []any {
 	repositories, numbers := keys(pulls)
 	n := len(pulls)
 	head, open, at := make([]string, n), make([]bool, n), make([]*time.Time, n)
-	heads, befores := make([]string, n), make([]string, n)
+	heads, befores, base := make([]string, n), make([]string, n), make([]string, n)
 	for i, p := range pulls {
 		head[i], open[i] = text(p.row.head), p.row.open
 		if !p.row.at.IsZero() {
 			at[i] = &p.row.at
 		}
-		heads[i], befores[i] = arrayLiteral(p.row.heads), arrayLiteral(p.row.befores)
+		heads[i], befores[i], base[i] = arrayLiteral(p.row.heads), arrayLiteral(p.row.befores), text(p.row.base)
 	}
-	return []any{repositories, numbers, head, open, at, heads, befores}
+	return []any{repositories, numbers, head, open, at, heads, befores, base}
 }
 
 func keys(pulls []*pull) (repositories []int64, numbers []int32) {

@@ -159,7 +159,8 @@ func (s *Store) FinishIn(ctx context.Context, tx pg.Tx, id review.ID, state revi
 	return finish(ctx, tx, id, state, reason)
 }
 
-// finish also remembers the head of a review that saw everything, as the one that the next push is compared with.
+// finish also remembers the head of a review that saw everything, as the one that the next push is compared with. Then
+// it locks the pull request before the review, as deliveries do.
 func finish(ctx context.Context, q querier, id review.ID, state review.State, reason string) (changed bool, err error) {
 	if !state.Terminal() {
 		return false, fmt.Errorf("finish review %s: %q is not an end", id, state)
@@ -167,17 +168,26 @@ func finish(ctx context.Context, q querier, id review.ID, state review.State, re
 	if !known(id) {
 		return false, fmt.Errorf("finish review %s: %w", id, ErrNotFound)
 	}
-	err = q.QueryRow(ctx, `WITH ended AS (
-			UPDATE reviews SET state = $2, reason = $3, ended_at = now()
-			WHERE id = $1 AND state IN ('queued', 'running') RETURNING *
+	const ends = `state = $2, reason = $3, ended_at = now() `
+	sql := `WITH ended AS (
+			UPDATE reviews SET ` + ends + `WHERE id = $1 AND state IN ('queued', 'running') RETURNING id
 		), told AS (SELECT pg_notify($4, id::text) FROM ended
-		), seen AS (
-			UPDATE pull_requests p SET last_reviewed_head = ended.head FROM ended
-			WHERE p.repository_id = ended.repository_id AND p.number = ended.number
-				AND ended.state IN ('clean', 'findings') AND ended.head <> ''
-		) SELECT EXISTS (SELECT FROM told)`,
-		string(id), string(state), text(reason), channel).Scan(&changed)
-	if err != nil {
+		) SELECT EXISTS (SELECT FROM told)`
+	if state == review.Clean || state == review.Findings {
+		sql = `WITH locked AS MATERIALIZED (
+				SELECT repository_id, number FROM pull_requests WHERE (repository_id, number) =
+					(SELECT repository_id, number FROM reviews WHERE id = $1) FOR UPDATE
+			), ended AS (
+				UPDATE reviews r SET ` + ends + `FROM locked
+				WHERE r.id = $1 AND r.repository_id = locked.repository_id AND r.state IN ('queued', 'running')
+				RETURNING r.id, r.repository_id, r.number, r.head
+			), told AS (SELECT pg_notify($4, id::text) FROM ended
+			), seen AS (
+				UPDATE pull_requests p SET last_reviewed_head = ended.head FROM ended
+				WHERE p.repository_id = ended.repository_id AND p.number = ended.number AND ended.head <> ''
+			) SELECT EXISTS (SELECT FROM told)`
+	}
+	if err = q.QueryRow(ctx, sql, string(id), string(state), text(reason), channel).Scan(&changed); err != nil {
 		return false, fmt.Errorf("finish review %s: %w", id, err)
 	}
 	return changed, nil

@@ -95,6 +95,59 @@ func TestAReviewEndsOnce(t *testing.T) {
 	}
 }
 
+// TestAReviewThatEndsWaitsForItsPullRequest: a worker that ends a review, and a delivery that supersedes it, take their
+// locks in one order, so that neither can wait for the other in a circle.
+func TestAReviewThatEndsWaitsForItsPullRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.created(by(0, "opened", "", "a"))
+	w.start(r.ID)
+	type finished struct {
+		changed bool
+		err     error
+	}
+	ended := make(chan finished, 1)
+	w.tx(func(ctx context.Context, tx pg.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT FROM pull_requests FOR UPDATE`); err != nil { // as the batch of a delivery begins
+			return err
+		}
+		go func() {
+			changed, err := w.Finish(w.ctx(), r.ID, review.Clean, "")
+			ended <- finished{changed, err}
+		}()
+		for waits := false; !waits; {
+			if err := w.db.Pool().QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits); err != nil {
+				return err
+			}
+		}
+		_, err := w.RequestReview(ctx, tx, by(1, "synchronize", "a", "b"))
+		return err
+	})
+	if got := <-ended; got.err != nil || got.changed {
+		t.Errorf("the superseded review was ended: %v, %v", got.changed, got.err)
+	}
+	if got, err := w.Review(w.ctx(), r.ID); err != nil || got.State != review.Superseded {
+		t.Errorf("the review is %s, %v", got.State, err)
+	}
+	if head, err := w.LastReviewedHead(w.ctx(), repository, number); err != nil || head != "" {
+		t.Errorf("last reviewed head %q, %v", head, err)
+	}
+}
+
+// TestARunningReviewStaysOnItsPage: no index holds a column that changes while a review runs.
+func TestARunningReviewStaysOnItsPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var moved int
+	if err := w.db.Pool().QueryRow(w.ctx(), `SELECT count(*) FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid
+		WHERE a.attrelid = 'reviews'::regclass AND a.attname IN ('state', 'stage', 'reason', 'merge_base', 'check_run_id',
+				'check_run_closed_at', 'result', 'input_tokens', 'output_tokens', 'cost_micros', 'calls', 'started_at', 'ended_at')
+			AND (a.attnum = ANY(i.indkey) OR pg_get_indexdef(i.indexrelid) ~ ('\\y' || a.attname || '\\y'))`).Scan(&moved); err != nil || moved != 0 {
+		t.Errorf("%d indexes (%v)", moved, err)
+	}
+}
+
 func TestNoSuchReview(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

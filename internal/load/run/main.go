@@ -53,6 +53,7 @@ func run(ctx context.Context) error {
 		flags.Float64Var(&l.Share, "share", 1.0/3, "share of the throughput")
 		flags.DurationVar(&l.For, "for", 8*time.Second, "how long each part is")
 		flags.DurationVar(&l.Stall, "stall", 2*time.Second, "how long Postgres stands still")
+		flags.BoolVar(&l.Watch, "watch", false, "say what stood still while answers were slow")
 		return bench(ctx, self, flags, func(b *load.Bench) error { return l.Run(ctx, b) })
 	case "faults":
 		f := load.Faults{}
@@ -76,8 +77,13 @@ func run(ctx context.Context) error {
 
 // bench parses the flags and runs what needs a Postgres of its own.
 func bench(ctx context.Context, self []string, flags *flag.FlagSet, what func(*load.Bench) error) error {
+	var settings []string
+	flags.Func("set", "a setting of Postgres, name=value; may be repeated", func(s string) error {
+		settings = append(settings, s)
+		return nil
+	})
 	_ = flags.Parse(os.Args[2:]) // it exits on an error
-	b, err := load.NewBench(ctx, self, os.Stdout)
+	b, err := load.NewBench(ctx, self, settings, os.Stdout)
 	if err != nil {
 		return err
 	}
@@ -142,6 +148,9 @@ func compare(ctx context.Context, self []string, flags *flag.FlagSet) error {
 			return err
 		}
 		b.Table(turns, c.Variants)
+		if len(c.Variants) == 1 { // nothing is set beside it
+			return nil
+		}
 		for _, n := range []int{1, 16, 64, 256} {
 			clients := 16
 			if n > 1 {
