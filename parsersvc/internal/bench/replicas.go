@@ -54,8 +54,8 @@ func replicas(ctx context.Context, o options) error {
 			return err
 		}
 		ratios = append(ratios, two.rate/one.rate)
-		fmt.Printf("one replica %.0f files/s (the caller took %.2f cores); two %.0f files/s (%.2f cores), %s; %.2f times\n",
-			one.rate, one.own, two.rate, two.own, two.shares(), two.rate/one.rate)
+		fmt.Printf("one replica %.0f files/s (the caller took %.2f cores, %.2f were idle); two %.0f files/s (%.2f cores, %.2f idle), %s; %.2f times\n",
+			one.rate, one.own, one.idle, two.rate, two.own, two.idle, two.shares(), two.rate/one.rate)
 	}
 	fmt.Printf("median: %.2f times\n", median(ratios))
 	return killOne(ctx, files)
@@ -75,6 +75,8 @@ func ordinaryFiles(files []file) []file {
 // made is what came of many calls.
 type made struct {
 	rate, own float64
+	// idle is how many of the replicas' processors nobody used.
+	idle float64
 	mu        sync.Mutex
 	by        map[string]int
 	failed    atomic.Int64
@@ -95,6 +97,7 @@ func (l *made) shares() string {
 // through has files analysed by so many replicas for a while.
 func through(ctx context.Context, files []file, n int) (*made, error) {
 	var addresses []string
+	var servers []*server
 	for i := range n {
 		s, err := start(ctx, 1, i)
 		if err != nil {
@@ -102,6 +105,7 @@ func through(ctx context.Context, files []file, n int) (*made, error) {
 		}
 		defer s.stop()
 		addresses = append(addresses, s.addr)
+		servers = append(servers, s)
 	}
 	conn, client, err := dial(ctx, addresses...)
 	if err != nil {
@@ -113,10 +117,22 @@ func through(ctx context.Context, files []file, n int) (*made, error) {
 		return nil, err
 	}
 	streams(ctx, client, requests, 300, n*streamsPerReplica)
-	before, begun := cpu(), time.Now()
+	spent := func() (sum float64) {
+		for _, s := range servers {
+			p := s.parts()
+			sum += p.Service + p.Children
+		}
+		return sum
+	}
+	own, theirs, begun := cpu(), spent(), time.Now()
 	l := streams(ctx, client, requests, loadFiles, n*streamsPerReplica)
 	took := time.Since(begun).Seconds()
-	l.rate, l.own = loadFiles/took, (cpu()-before)/took
+	l.rate, l.own = loadFiles/took, (cpu()-own)/took
+	// A replica has a processor; of two, the caller has its part.
+	l.idle = float64(n) - (spent()-theirs)/took
+	if n > 1 {
+		l.idle -= l.own
+	}
 	if f := l.failed.Load(); f > 0 {
 		return nil, fmt.Errorf("%d streams failed", f)
 	}
