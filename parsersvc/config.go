@@ -36,7 +36,7 @@ type Config struct {
 	Mesh    rpc.Mesh
 	Clients []string
 
-	// Children is how many processes parse. 0 means one for each processor.
+	// Children is how many processes parse; one more is kept ready. 0 means one for each processor.
 	Children int
 	// FileTimeout is how long one file may take before its child is killed. 0 means 2 s.
 	FileTimeout time.Duration

@@ -7,7 +7,7 @@
 //
 // It promises that a request ends within its limit, counted from when a child begins it, and a little more, whatever the
 // child does; that a child which is killed, crashes or lies costs only the request it was working on; that requests are
-// begun in the order in which they came, but for those of a child that died; and that no child outlives the pool.
+// given out in the order in which they came, but for those of a child that died; and that no child outlives the pool.
 package pool
 
 import (
@@ -27,7 +27,7 @@ import (
 type Config struct {
 	// Command is the child's program and its arguments.
 	Command []string
-	// Children is how many there are. 0 means one for each processor.
+	// Children is how many work; one more is kept ready. 0 means one for each processor.
 	Children int
 	// RequestsPerChild is after how many requests a child is replaced. 0 means 500.
 	RequestsPerChild int
@@ -130,7 +130,7 @@ func New(cfg Config, log *slog.Logger, observer Observer) (*Pool, error) {
 	}, nil
 }
 
-// Children gives how many children there are.
+// Children gives how many children work when all do.
 func (p *Pool) Children() int { return p.cfg.Children }
 
 // Busy gives how many children have a request.
