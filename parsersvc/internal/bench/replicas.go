@@ -76,10 +76,10 @@ func ordinaryFiles(files []file) []file {
 type made struct {
 	rate, own float64
 	// idle is how many of the replicas' processors nobody used.
-	idle float64
-	mu        sync.Mutex
-	by        map[string]int
-	failed    atomic.Int64
+	idle   float64
+	mu     sync.Mutex
+	by     map[string]int
+	failed atomic.Int64
 }
 
 func (l *made) shares() string {
