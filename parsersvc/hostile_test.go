@@ -257,13 +257,14 @@ func TestKillInTheMiddleOfAStream(t *testing.T) {
 	}
 }
 
-// killOneChild kills one child of this process that has a certain argument.
+// killOneChild kills one child of this process that has a certain argument: the oldest, which is not the spare.
 func killOneChild(t *testing.T, argument string) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		t.Skip("there is no /proc")
 	}
+	oldest := 0
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -275,13 +276,16 @@ func killOneChild(t *testing.T, argument string) {
 			continue
 		}
 		_, rest, _ := strings.Cut(string(stat), ") ")
-		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err == nil {
-				return
-			}
+		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) && (oldest == 0 || pid < oldest) {
+			oldest = pid
 		}
 	}
-	t.Fatal("no child found")
+	if oldest == 0 {
+		t.Fatal("no child found")
+	}
+	if err := syscall.Kill(oldest, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestQuarantineIsBounded(t *testing.T) {

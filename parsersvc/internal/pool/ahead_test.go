@@ -83,7 +83,11 @@ func TestAheadOfADeadChild(t *testing.T) {
 		t.Run(c.first, func(t *testing.T) {
 			t.Parallel()
 			p, w := startPool(t, Config{Children: 1}, markerGood)
-			a, b := behind(t, p, 400*time.Millisecond, c.first, t.Context(), 10*time.Second, "echo behind")
+			limit := 10 * time.Second
+			if c.reason == TimedOut {
+				limit = time.Second
+			}
+			a, b := behind(t, p, limit, c.first, t.Context(), 10*time.Second, "echo behind")
 			var killed *Killed
 			if r := <-a; !errors.As(r.err, &killed) || killed.Reason != c.reason {
 				t.Errorf("the first: %v", r.err)
@@ -102,11 +106,11 @@ func TestAheadOfADeadChild(t *testing.T) {
 func TestLimitOfWhatIsAhead(t *testing.T) {
 	t.Parallel()
 	p, w := startPool(t, Config{Children: 1}, markerGood)
-	a, b := behind(t, p, 10*time.Second, "nap 500ms", t.Context(), 700*time.Millisecond, "nap 400ms")
+	a, b := behind(t, p, 10*time.Second, "nap 1s", t.Context(), 1500*time.Millisecond, "nap 800ms")
 	if r := <-a; r.err != nil {
 		t.Errorf("the first: %v", r.err)
 	}
-	if r := <-b; r.err != nil || r.text != "rested" || r.took < 700*time.Millisecond {
+	if r := <-b; r.err != nil || r.text != "rested" || r.took < 1500*time.Millisecond {
 		t.Errorf("the second: %q, %v after %s", r.text, r.err, r.took)
 	}
 	a, b = behind(t, p, 10*time.Second, "nap 300ms", t.Context(), 300*time.Millisecond, "hang")
@@ -133,11 +137,11 @@ func TestNobodyWaitsForWhatIsAhead(t *testing.T) {
 		want error
 	}{
 		{"deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeout(ctx, 300*time.Millisecond)
+			return context.WithTimeout(ctx, 600*time.Millisecond)
 		}, context.DeadlineExceeded},
 		{"cancelled", func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
-			time.AfterFunc(300*time.Millisecond, cancel)
+			time.AfterFunc(600*time.Millisecond, cancel)
 			return ctx, cancel
 		}, context.Canceled},
 	} {
@@ -147,8 +151,8 @@ func TestNobodyWaitsForWhatIsAhead(t *testing.T) {
 			before := mustOrder(t, p, "pid")
 			ctx, cancel := c.ctx(t.Context())
 			defer cancel()
-			a, b := behind(t, p, 10*time.Second, "nap 1s", ctx, 10*time.Second, "exit")
-			if r := <-b; !errors.Is(r.err, c.want) || r.took > 900*time.Millisecond {
+			a, b := behind(t, p, 10*time.Second, "nap 2s", ctx, 10*time.Second, "exit")
+			if r := <-b; !errors.Is(r.err, c.want) || r.took > 1800*time.Millisecond {
 				t.Errorf("the second: %v after %s", r.err, r.took)
 			}
 			// Its place in the pipe is not given away before the child has been there.
@@ -204,7 +208,7 @@ func TestIdleChildTakesFromABusyOne(t *testing.T) {
 func TestLargeIsNotStarved(t *testing.T) {
 	t.Parallel()
 	p, _ := startPool(t, Config{Children: 1}, markerGood)
-	first := inBackground(t.Context(), p, 20*time.Second, "nap 100ms")
+	first := inBackground(t.Context(), p, 20*time.Second, "nap 500ms")
 	waitBusy(t, p)
 	large := inBackground(t.Context(), p, 20*time.Second, "echo "+strings.Repeat("x", 1<<20))
 	waitUntil(t, p, "the large one waits", func() bool { return len(p.waiting) == 1 && p.aheads() == 0 })
@@ -358,13 +362,13 @@ func TestWriterDoesNotWaitForTheDeaf(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	deaf := inBackground(t.Context(), p, 600*time.Millisecond, "echo "+strings.Repeat("x", 1<<20))
+	deaf := inBackground(t.Context(), p, 2*time.Second, "echo "+strings.Repeat("x", 1<<20))
 	waitBusy(t, p)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	hasty := inBackground(ctx, p, time.Second, "echo hasty")
 	patient := inBackground(t.Context(), p, 10*time.Second, "echo patient")
-	if r := <-hasty; !errors.Is(r.err, context.DeadlineExceeded) || r.took > 550*time.Millisecond {
+	if r := <-hasty; !errors.Is(r.err, context.DeadlineExceeded) || r.took > 1800*time.Millisecond {
 		t.Errorf("hasty: %v after %s", r.err, r.took)
 	}
 	var killed *Killed
