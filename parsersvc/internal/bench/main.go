@@ -32,6 +32,7 @@ type options struct {
 	mib    int
 	rounds int
 	limit  time.Duration
+	quota  float64
 	out    string
 }
 
@@ -71,6 +72,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.mib, "mib", 4, "how many mebibytes of a language are taken at most")
 	flags.IntVar(&o.rounds, "rounds", 3, "how often each thing is measured")
 	flags.DurationVar(&o.limit, "limit", time.Minute, "tree: what the index may take")
+	flags.Float64Var(&o.quota, "quota", 0, "replicas: the part of its processor that each gets, as 0.8 (root and cgroups); 0 is all")
 	flags.StringVar(&o.out, "out", "", "where an inner step writes what it measured")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,7 +33,8 @@ const (
 
 // replicas measures one replica and two behind one client's round robin, each with one child and pinned to a processor
 // of its own; then one of two is killed in the middle of a thousand calls. The calls are made by this process, which has
-// both processors: what it takes of them is said.
+// both processors: what it takes of them is said. With a quota a replica gets a part of its processor only, so that the
+// caller's own part is not taken from two replicas and from one not.
 func replicas(ctx context.Context, o options) error {
 	if err := pin(0, 1); err != nil {
 		return err
@@ -45,11 +47,11 @@ func replicas(ctx context.Context, o options) error {
 	files := ordinaryFiles(all(c))
 	var ratios []float64
 	for range o.rounds {
-		one, err := through(ctx, files, 1)
+		one, err := through(ctx, files, 1, o.quota)
 		if err != nil {
 			return err
 		}
-		two, err := through(ctx, files, 2)
+		two, err := through(ctx, files, 2, o.quota)
 		if err != nil {
 			return err
 		}
@@ -94,12 +96,20 @@ func (l *made) shares() string {
 	return strings.Join(out, " and ") + " of them"
 }
 
-// through has files analysed by so many replicas for a while.
-func through(ctx context.Context, files []file, n int) (*made, error) {
+// through has files analysed by so many replicas for a while. Part is what each may take of its processor, 0 for all.
+func through(ctx context.Context, files []file, n int, part float64) (*made, error) {
 	var addresses []string
 	var servers []*server
 	for i := range n {
-		s, err := start(ctx, 1, i)
+		var group quota
+		if part > 0 {
+			var err error
+			if group, err = newQuota(strconv.Itoa(i), part); err != nil {
+				return nil, err
+			}
+			defer group.remove()
+		}
+		s, err := startIn(ctx, group, 1, i)
 		if err != nil {
 			return nil, err
 		}
@@ -128,9 +138,13 @@ func through(ctx context.Context, files []file, n int) (*made, error) {
 	l := streams(ctx, client, requests, loadFiles, n*streamsPerReplica)
 	took := time.Since(begun).Seconds()
 	l.rate, l.own = loadFiles/took, (cpu()-own)/took
-	// A replica has a processor; of two, the caller has its part.
-	l.idle = float64(n) - (spent()-theirs)/took
-	if n > 1 {
+	// A replica has a processor, or its part of one; of two whole ones, the caller has its part.
+	whole := part
+	if whole == 0 {
+		whole = 1
+	}
+	l.idle = whole*float64(n) - (spent()-theirs)/took
+	if n > 1 && part == 0 {
 		l.idle -= l.own
 	}
 	if f := l.failed.Load(); f > 0 {

@@ -24,15 +24,18 @@ import (
 	"github.com/openrabbit/openrabbit/parsersvc"
 )
 
-// serve is the service's process: it takes the number of children, and optionally processors to be pinned to, and prints
-// its address.
+// serve is the service's process: it takes the number of children, the group of processes that it is to be in ("" is none),
+// and optionally processors to be pinned to, and prints its address.
 func serve(ctx context.Context, args []string) error {
 	children, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
 	}
+	if err := quota(args[1]).join(); err != nil {
+		return err
+	}
 	var processors []int
-	for _, a := range args[1:] {
+	for _, a := range args[2:] {
 		n, err := strconv.Atoi(a)
 		if err != nil {
 			return err
@@ -69,7 +72,12 @@ type server struct {
 
 // start starts a service with so many children, on these processors or those of this process.
 func start(ctx context.Context, children int, processors ...int) (*server, error) {
-	args := []string{"serve", strconv.Itoa(children)}
+	return startIn(ctx, "", children, processors...)
+}
+
+// startIn is start in a group of processes.
+func startIn(ctx context.Context, group quota, children int, processors ...int) (*server, error) {
+	args := []string{"serve", strconv.Itoa(children), string(group)}
 	for _, p := range processors {
 		args = append(args, strconv.Itoa(p))
 	}
