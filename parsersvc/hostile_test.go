@@ -12,6 +12,7 @@ import (
 	"time"
 
 	parserv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/parser/v1"
+	"github.com/openrabbit/openrabbit/parsersvc/internal/analysis"
 )
 
 // settled are the statuses that end a hostile file: any of them will do, as long as one comes.
@@ -96,7 +97,10 @@ func TestHostileFiles(t *testing.T) {
 	t.Parallel()
 	const limit = 250 * time.Millisecond
 	c, _ := start(t, Config{Children: 2, FileTimeout: limit, MemoryMiB: 256})
-	extensions := []string{".go", ".py", ".js", ".ts", ".tsx", ".java", ".rb", ".sh"}
+	var extensions []string
+	for _, l := range analysis.Languages() {
+		extensions = append(extensions, l.Extensions[0])
+	}
 	stream, err := c.AnalyzeFiles(within(t, 20*time.Minute))
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -303,11 +304,14 @@ func TestMutatedFiles(t *testing.T) {
 }
 
 func FuzzFacts(f *testing.F) {
+	languages := Languages()
 	for name, content := range fixtures(f) {
-		f.Add(filepath.Ext(name), content)
+		language := Detect(name, []byte(content))
+		f.Add(uint8(slices.IndexFunc(languages, func(l Language) bool { return l.Name == language })), content)
 	}
 	analyzer := New()
-	f.Fuzz(func(t *testing.T, ext, content string) {
+	f.Fuzz(func(t *testing.T, language uint8, content string) {
+		ext := languages[int(language)%len(languages)].Extensions[0]
 		begun := time.Now()
 		defer func() {
 			// The parse stops by itself; what is made of it must not take long either.

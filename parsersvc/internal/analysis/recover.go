@@ -117,7 +117,8 @@ func (r *recovery) line(s span) {
 	line := bytes.TrimRight(s.text(r.text.content), " \t\r\f")
 	words := bytes.TrimLeft(line, " \t")
 	first := s.start + uint32(len(line)-len(words))
-	if len(words) == 0 || r.isOpaque(first) {
+	// A line for the preprocessor, an attribute or a comment stands at the margin wherever it is; it begins and ends nothing.
+	if len(words) == 0 || words[0] == '#' || r.isOpaque(first) {
 		return
 	}
 	indent := columns(line[:len(line)-len(words)])

@@ -75,6 +75,10 @@ func TestHeaders(t *testing.T) {
 			"module N 1-6, class N.A 2-6, method N.A.M 2-5",
 		},
 		{
+			"b.cs", "using A;\n\npublic interface I\n{\n#if OLD\n    [\n#endif\n    void A(int a);\n    I B<T>(T a) #if OLD {;\n}\n",
+			"interface I 3-10, method I.A 8-8, method I.B 9-10",
+		},
+		{
 			"a.go", "package a\n\nfunc (a *A) m( {{{ ) (\n}\n\nfunc f(a int {\n}\n\ntype T struct {{\n",
 			"method A.m 3-4, function f 6-7, struct T 9-9",
 		},

@@ -21,11 +21,18 @@
         parameters: (parameter_list) @parameters)))
   body: (compound_statement) @body) @definition.function
 
-; Functions that are declared only.
+; Functions that are declared only. What has no type is a constructor, or a macro.
 (declaration
+  type: (_)
   declarator: (function_declarator
     declarator: (identifier) @name
     parameters: (parameter_list) @parameters)) @definition.function
+(declaration
+  !type
+  declarator: (function_declarator
+    declarator: (identifier) @name
+    parameters: (parameter_list) @parameters)
+  (#not-match? @name "^[A-Z][A-Z0-9]*_[A-Z0-9_]*$")) @definition.function
 (declaration
   declarator: (pointer_declarator
     declarator: (function_declarator
@@ -64,6 +71,8 @@
   declarator: (type_identifier) @name @definition.type)
 (type_definition declarator: (type_identifier) @name) @definition.type
 (type_definition declarator: (pointer_declarator declarator: (type_identifier) @name)) @definition.type
+(type_definition
+  declarator: (pointer_declarator declarator: (pointer_declarator declarator: (type_identifier) @name))) @definition.type
 (type_definition declarator: (array_declarator declarator: (type_identifier) @name)) @definition.type
 (type_definition
   declarator: (function_declarator
@@ -73,7 +82,13 @@
 ; Fields and constants of types.
 (field_declaration declarator: (field_identifier) @name) @definition.field
 (field_declaration declarator: (pointer_declarator declarator: (field_identifier) @name)) @definition.field
+(field_declaration
+  declarator: (pointer_declarator declarator: (pointer_declarator declarator: (field_identifier) @name))) @definition.field
 (field_declaration declarator: (array_declarator declarator: (field_identifier) @name)) @definition.field
+(field_declaration
+  declarator: (pointer_declarator declarator: (array_declarator declarator: (field_identifier) @name))) @definition.field
+(field_declaration
+  declarator: (array_declarator declarator: (array_declarator declarator: (field_identifier) @name))) @definition.field
 (field_declaration
   declarator: (function_declarator
     declarator: (parenthesized_declarator
@@ -83,10 +98,29 @@
 ; Variables. Those of functions are left out by what encloses them.
 (declaration declarator: (identifier) @name) @definition.variable
 (declaration declarator: (pointer_declarator declarator: (identifier) @name)) @definition.variable
+(declaration
+  declarator: (pointer_declarator declarator: (pointer_declarator declarator: (identifier) @name))) @definition.variable
 (declaration declarator: (array_declarator declarator: (identifier) @name)) @definition.variable
+(declaration
+  declarator: (pointer_declarator declarator: (array_declarator declarator: (identifier) @name))) @definition.variable
+(declaration
+  declarator: (array_declarator declarator: (array_declarator declarator: (identifier) @name))) @definition.variable
+(declaration
+  declarator: (function_declarator
+    declarator: (parenthesized_declarator (pointer_declarator declarator: (identifier) @name)))) @definition.variable
 (declaration declarator: (init_declarator declarator: (identifier) @name)) @definition.variable
 (declaration declarator: (init_declarator declarator: (pointer_declarator declarator: (identifier) @name))) @definition.variable
+(declaration
+  declarator: (init_declarator
+    declarator: (pointer_declarator declarator: (pointer_declarator declarator: (identifier) @name)))) @definition.variable
 (declaration declarator: (init_declarator declarator: (array_declarator declarator: (identifier) @name))) @definition.variable
+(declaration
+  declarator: (init_declarator
+    declarator: (array_declarator declarator: (array_declarator declarator: (identifier) @name)))) @definition.variable
+(declaration
+  declarator: (init_declarator
+    declarator: (function_declarator
+      declarator: (parenthesized_declarator (pointer_declarator declarator: (identifier) @name))))) @definition.variable
 (declaration
   declarator: (init_declarator
     declarator: (pointer_declarator declarator: (array_declarator declarator: (identifier) @name)))) @definition.variable

@@ -47,6 +47,13 @@
       parameters: (parameter_list) @parameters))
   body: (compound_statement)? @body) @definition.function
 (function_definition
+  declarator: (pointer_declarator
+    declarator: (pointer_declarator
+      declarator: (function_declarator
+        declarator: [(field_identifier) (operator_name)] @name
+        parameters: (parameter_list) @parameters)))
+  body: (compound_statement)? @body) @definition.function
+(function_definition
   declarator: (reference_declarator
     (function_declarator
       declarator: [(identifier) (field_identifier) (operator_name)] @name
@@ -68,6 +75,15 @@
       parameters: (parameter_list) @parameters))
   body: (compound_statement)? @body) @definition.method
 (function_definition
+  declarator: (pointer_declarator
+    declarator: (pointer_declarator
+      declarator: (function_declarator
+        declarator: (qualified_identifier
+          scope: [(namespace_identifier) @container (template_type name: (type_identifier) @container)]
+          name: [(identifier) (operator_name)] @name)
+        parameters: (parameter_list) @parameters)))
+  body: (compound_statement)? @body) @definition.method
+(function_definition
   declarator: (reference_declarator
     (function_declarator
       declarator: (qualified_identifier
@@ -85,11 +101,28 @@
   body: (compound_statement)? @body) @definition.method
 (function_definition declarator: (operator_cast) @name body: (compound_statement)? @body) @definition.method
 
-; Functions that are declared only.
+; Functions that are declared only. A macro that says something of what stands before it reads as one more declarator, and
+; that as an error: size_t used GUARDED_BY(mutex);
+((ERROR . (identifier) @name .) @definition.field
+  . (function_declarator declarator: (field_identifier) @_macro) @definition.field
+  (#match? @_macro "^[A-Z][A-Z0-9]*_[A-Z0-9_]*$"))
+((ERROR
+    (function_declarator
+      declarator: (field_identifier) @name
+      parameters: (parameter_list) @parameters)) @definition.method
+  . (function_declarator declarator: (field_identifier) @_macro) @definition.method
+  (#match? @_macro "^[A-Z][A-Z0-9]*_[A-Z0-9_]*$"))
 (field_declaration
   declarator: (function_declarator
     declarator: [(field_identifier) (operator_name)] @name
-    parameters: (parameter_list) @parameters)) @definition.method
+    parameters: (parameter_list) @parameters)
+  (#not-match? @name "^[A-Z][A-Z0-9]*_[A-Z0-9_]*$")) @definition.method
+(field_declaration
+  declarator: (pointer_declarator
+    declarator: (pointer_declarator
+      declarator: (function_declarator
+        declarator: [(field_identifier) (operator_name)] @name
+        parameters: (parameter_list) @parameters)))) @definition.method
 (field_declaration
   declarator: (pointer_declarator
     declarator: (function_declarator
