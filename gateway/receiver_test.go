@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,8 +11,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/openrabbit/openrabbit/gateway"
+	reviewv1 "github.com/openrabbit/openrabbit/internal/gen/openrabbit/review/v1"
 )
 
 func TestADeliveryBecomesAJob(t *testing.T) {
@@ -35,6 +38,37 @@ func TestADeliveryBecomesAJob(t *testing.T) {
 	if n := w.count(`river_job WHERE queue = 'slow' AND args->>'review_id' = $1`, large.Review); n != 1 {
 		t.Errorf("%d jobs of the large one in the slow queue", n)
 	}
+}
+
+// TestWorkersAreWoken: River's workers are told of the jobs of deliveries and of those of people, in River's words.
+func TestWorkersAreWoken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	conn, err := w.db.Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(t.Context(), `LISTEN "public.river_insert"`); err != nil {
+		t.Fatal(err)
+	}
+	told := func(want string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		if n, err := conn.Conn().WaitForNotification(ctx); err != nil || n.Payload != want {
+			t.Fatalf("told %+v, %v, want %s", n, err, want)
+		}
+	}
+	w.expect(w.deliver(pullRequest()), http.StatusAccepted, "accepted", "")
+	told(`{"queue":"fast"}`)
+	w.expect(w.deliver(pullRequest(`"number":12`, `"number":13`, `"changed_files":3`, `"changed_files":300`)), http.StatusAccepted, "accepted", "")
+	told(`{"queue":"slow"}`)
+	_, err = w.reviews().RequestReview(t.Context(), &reviewv1.RequestReviewRequest{Repository: "acme/shop", Number: 14, HeadSha: headA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told(`{"queue":"fast"}`)
 }
 
 func TestUnsignedRequestsAreRefused(t *testing.T) {

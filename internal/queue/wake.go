@@ -14,8 +14,8 @@ import (
 const (
 	// wakeEvery is how often workers are woken at most. More often they would not look for jobs anyway.
 	wakeEvery = 20 * time.Millisecond
-	// wakeTimeout bounds one notification. Workers that are not woken look for jobs by themselves, every second.
-	wakeTimeout = 5 * time.Second
+	// wakeTimeout bounds one notification: workers that are not woken look for jobs by themselves every second.
+	wakeTimeout = time.Second
 )
 
 // notifyWorkers is one statement and one transaction that waits for no disk: it keeps nothing that may not be lost.
