@@ -99,7 +99,26 @@ func startIn(ctx context.Context, group quota, children int, processors ...int) 
 		_ = in.Close()
 		return nil, errors.Join(errors.New("the service did not start"), cmd.Wait())
 	}
-	return &server{cmd, in, strings.TrimSpace(line)}, nil
+	sv := &server{cmd, in, strings.TrimSpace(line)}
+	sv.settle(ctx)
+	return sv, nil
+}
+
+// settle waits until the service and its children do nothing: the spare child starts when the first is ready.
+func (s *server) settle(ctx context.Context) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	const enough, most = 5, 250
+	for quiet, n, before := 0, 0, s.parts(); quiet < enough && n < most && ctx.Err() == nil; n++ {
+		<-tick.C
+		now := s.parts()
+		if p := now.minus(before); p.Service+p.Children > 0.001 {
+			quiet = 0
+		} else {
+			quiet++
+		}
+		before = now
+	}
 }
 
 func (s *server) stop() {
