@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,6 +162,9 @@ func step(ctx context.Context, name string, o options) error {
 		}
 		return json.NewEncoder(os.Stdout).Encode(m)
 	}
+	// The client takes a tenth of a processor: more than one of Go's would only have its goroutines wake each other across
+	// the machine's, as in the service (parsersvc.OwnProcess).
+	runtime.GOMAXPROCS(1)
 	s, err := start(ctx, len(processors))
 	if err != nil {
 		return err
