@@ -14,7 +14,7 @@ const binaryBytes = 8000
 // where the file does not exist has none. It may group the lines otherwise than the source would have: which lines are
 // the same is a matter of taste where lines repeat. The error is a *FileError, and the file stays as it was.
 func (f *File) Fill(before, after []byte) error {
-	if isBinary(before) || isBinary(after) {
+	if IsBinary(before) || IsBinary(after) {
 		f.Binary, f.Unseen, f.Hunks = true, false, nil
 		return nil
 	}
@@ -30,6 +30,7 @@ func (f *File) Fill(before, after []byte) error {
 	return nil
 }
 
-func isBinary(content []byte) bool {
+// IsBinary says whether git would take a file's content for binary.
+func IsBinary(content []byte) bool {
 	return bytes.IndexByte(content[:min(len(content), binaryBytes)], 0) >= 0
 }

@@ -3,6 +3,7 @@ package load
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/openrabbit/openrabbit/internal/pg"
@@ -34,7 +34,9 @@ type Watch struct {
 	disk    []span
 	late    []span
 	waiting []waits
-	err     error
+
+	mu  sync.Mutex
+	err error
 }
 
 // waits is what Postgres' processes waited for at one moment, each counted.
@@ -67,7 +69,7 @@ func (b *Bench) Watch(ctx context.Context) (*Watch, error) {
 			if _, err := file.WriteAt(page, 0); err != nil {
 				return fmt.Errorf("watch the disk: %w", err)
 			}
-			if err := syscall.Fdatasync(int(file.Fd())); err != nil {
+			if err := flush(file); err != nil {
 				return fmt.Errorf("watch the disk: %w", err)
 			}
 			w.disk = append(w.disk, span{begun, time.Now()})
@@ -98,7 +100,7 @@ func (w *Watch) every(ctx context.Context, look func() error) {
 		case <-tick.C:
 		}
 		if err := look(); err != nil && ctx.Err() == nil {
-			w.err = err
+			w.fail(err)
 			return
 		}
 	}
@@ -129,13 +131,20 @@ func (w *Watch) ask(ctx context.Context, db *pg.DB) error {
 func (w *Watch) files() map[string]bool {
 	entries, err := os.ReadDir(w.wal)
 	if err != nil {
-		w.err = err
+		w.fail(err)
 	}
 	names := map[string]bool{}
 	for _, e := range entries {
 		names[e.Name()] = true
 	}
 	return names
+}
+
+// fail remembers what kept one of the lookers from looking.
+func (w *Watch) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = errors.Join(w.err, err)
 }
 
 // Stop ends the watching.
